@@ -1,0 +1,228 @@
+"""Everything a training run can be told, as one checked tree. The YAML files under configs/embedding fill it.
+
+An unknown key is an error that names the nearest known one; a value of the wrong kind names its key.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from embedding.errors import InputError
+
+PRESETS = Path(__file__).resolve().parents[1] / "configs" / "embedding"
+
+Activation = Literal["relu", "silu", "tanh", "softplus"]
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, and closed against unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(Section):
+    """Which observations to train on. Keys a kind does not need are ignored by it."""
+
+    kind: Literal["pendulum", "mocap", "mnist", "crops"]
+    path: str | None = None  # file or folder; None: ../shared/data beside the checkout
+    count: int | None = Field(None, gt=0)  # observations to render or keep; None: all there are (pendulum: 15,000)
+    noise: float = Field(0.05, ge=0)  # pendulum: standard deviation of the noise, in units of full brightness
+    seed: int = 0  # of whatever the data set draws: noise, angles, a random binarisation
+    binarise: Literal["static", "threshold", "sample"] = "static"  # mnist: the packed file; grey > 0.5; grey as odds
+    scale: Literal["raw", "unit", "standardised"] = "unit"  # source's units; [0, 1]; zero mean and unit variance
+    movements: tuple[str, ...] = ("walking", "jogging", "balancing", "punching", "kicking")  # mocap
+
+
+class EncoderConfig(Section):
+    """q(z|x): a multi-layer perceptron, or torchvision's VGG16 for images whose sides are multiples of 32."""
+
+    kind: Literal["mlp", "vgg16"] = "mlp"
+    widths: tuple[int, ...] = (256, 256)  # mlp: units of each hidden layer
+    activation: Activation = "silu"  # mlp; VGG16 has ReLU
+    width: float = Field(1.0, gt=0)  # vgg16: multiplier of every layer's channels
+    pretrained: bool = False  # vgg16: start from torchvision's ImageNet weights (width 1 only)
+
+
+class DecoderConfig(Section):
+    """f(z), the mean of p(x|z). No BatchNorm and no Dropout: they couple samples and spoil the Jacobian."""
+
+    kind: Literal["mlp", "convolutional"] = "mlp"
+    widths: tuple[int, ...] = (256, 256)  # units of each layer; convolutional: channels after each doubling of the side
+    activation: Activation = "silu"
+
+
+class PriorConfig(Section):
+    """The hierarchical prior p(z|zeta) p(zeta) and its proposal q(zeta|z): two perceptrons of the same widths."""
+
+    widths: tuple[int, ...] = (256, 256)
+    activation: Activation = "silu"
+    samples: int = Field(16, ge=1)  # K, importance samples an observation
+
+
+class ModelConfig(Section):
+    latent_dim: int = Field(2, ge=1)  # n
+    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
+    encoder: EncoderConfig = EncoderConfig()
+    decoder: DecoderConfig = DecoderConfig()
+    prior: PriorConfig = PriorConfig()
+
+
+class MixupConfig(Section):
+    """Where the metric is made flat: on the segments between the batch's latents, and a little beyond (Eq. 11)."""
+
+    enabled: bool = True  # False: at the latents alone (ablation)
+    extrapolation: float = Field(0.2, ge=0)  # a0: a ~ U(-a0, 1 + a0)
+
+
+class FlatnessConfig(Section):
+    """The penalty on a metric that is not a multiple of the identity (Eq. 12). Weight 0 is the VHP-VAE."""
+
+    weight: float = Field(0.0, ge=0)  # eta. absolute: beta * eta * R; relative: eta * bound * rel
+    mode: Literal["absolute", "relative"] = "absolute"
+    estimator: Literal["exact", "finite_difference", "directional"] = "exact"
+    directions: int = Field(2, ge=1)  # directional: k, Haar-orthonormal directions a sample
+    step: float = Field(1e-2, gt=0)  # finite_difference: step in units of the latents' standard deviation
+    batch_fraction: float = Field(1.0, gt=0, le=1)  # share of the batch the penalty is evaluated on
+    c2: Literal["learned"] | float = "learned"  # the metric's target; 0 (no identity term) and 1 are ablations
+    detach_latent: bool = False  # True: the penalty trains the decoder alone
+
+
+class ConstraintConfig(Section):
+    """The bound on the reconstruction error C (per value, not summed), and how beta enforces it (Eq. 14)."""
+
+    bound: float | None = Field(None, gt=0)  # on C itself, in the data's units squared, or nats a value (Bernoulli)
+    bound_fraction: float | None = Field(None, gt=0)  # the same as a fraction of the data's variance (or entropy)
+    beta: float = Field(1e-6, gt=0)  # where beta starts when the initial phase ends
+    initial_beta: float = Field(0.0, ge=0)  # beta during the initial phase
+    rate: float = Field(0.03, gt=0)  # nu, the exponent a step at an error of 100 % of the bound
+    largest_change: float = Field(0.1, gt=0)  # clamp of the exponent a step
+    tau: float = Field(1.0, gt=0)  # slope of the tanh that draws beta to 1 while the bound holds
+    smoothing: float = Field(0.99, ge=0, lt=1)  # of the moving average of C
+    smallest_beta: float = Field(1e-8, gt=0)
+    largest_beta: float = Field(1e2, gt=0)
+    max_initial_steps: int | None = Field(None, gt=0)  # leave the initial phase at the latest here; None: never
+
+    @model_validator(mode="after")
+    def one_bound(self) -> ConstraintConfig:
+        if (self.bound is None) == (self.bound_fraction is None):
+            raise ValueError("expected exactly one of bound and bound_fraction")
+        return self
+
+
+class OptimiserConfig(Section):
+    """Adam, twice: one for encoder and decoder, one for the prior's networks."""
+
+    learning_rate: float = Field(1e-4, gt=0)
+    prior_learning_rate: float | None = Field(None, gt=0)  # None: as learning_rate
+    final_learning_rate: float = Field(1.0, gt=0, le=1)  # fraction of the rate at the last step (cosine decay)
+    clip_norm: float = Field(10.0, gt=0)  # largest norm of each optimiser's gradient
+
+
+class TrainingConfig(Section):
+    """One run: data, model, objective, optimisation."""
+
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    mixup: MixupConfig = MixupConfig()
+    flatness: FlatnessConfig = FlatnessConfig()
+    constraint: ConstraintConfig
+    optimiser: OptimiserConfig = OptimiserConfig()
+    steps: int = Field(gt=0)
+    batch: int = Field(128, ge=2)  # observations a step, over all processes together
+    seed: int = Field(0, ge=0)
+    device: str = "auto"  # auto: cuda, else mps, else cpu
+    precision: Literal["float32", "bfloat16"] = "float32"  # bfloat16: autocast of the networks, on a GPU alone
+    threads: int | None = Field(None, gt=0)  # CPU threads; None: torch's choice
+    log_every: int = Field(100, gt=0)  # steps
+    checkpoint_every: int = Field(1000, gt=0)  # steps
+
+
+def load_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainingConfig:
+    """Read a configuration: a name under configs/embedding or a YAML file, then KEY=VALUE overrides (dotted keys).
+
+    Raises:
+        InputError: no such file, not YAML, an unknown key (the nearest known one is named), a value of the wrong kind.
+    """
+    path = _find(source)
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}), expected a YAML file") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: found {type(tree).__name__}, expected keys such as data, model, steps")
+    for override in overrides:
+        _set(tree, override)
+    return parse_config(tree, str(path))
+
+
+def parse_config(tree: Mapping[str, Any], where: str) -> TrainingConfig:
+    """Check a configuration given as nested mappings; `where` begins the message of an InputError."""
+    try:
+        return TrainingConfig.model_validate(tree)
+    except ValidationError as error:
+        raise InputError(f"{where}: {_explain(error)}") from error
+
+
+def _find(source: str | Path) -> Path:
+    for candidate in (Path(source), PRESETS / f"{source}.yaml"):
+        if candidate.is_file():
+            return candidate
+    names = sorted(path.stem for path in PRESETS.glob("*.yaml"))
+    raise InputError(f"{source}: no such configuration, expected a YAML file or one of {', '.join(names)}")
+
+
+def _set(tree: dict[str, Any], override: str) -> None:
+    """Apply one `a.b.c=value` to a nested dictionary; the value is read as YAML, so 1e-4, true and [1, 2] work."""
+    key, equals, text = override.partition("=")
+    if not equals or not all(key.split(".")):
+        raise InputError(f"--set {override}: expected KEY=VALUE, such as flatness.weight=10")
+    *parents, name = key.split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise InputError(f"--set {override}: {parent} holds a value, it has no keys under it")
+    try:
+        tree[name] = _number(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {override}: {text!r} is not a YAML value") from error
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads 1e-4 as text; pydantic would take it, but not where text is allowed as well (c2)."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _explain(error: ValidationError) -> str:
+    """The first complaint of pydantic as one line: key, what was found, what was expected."""
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = list(_keys(TrainingConfig))
+        nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.3)
+        same_name = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
+        return f"unknown key {key!r}, the nearest known is {(same_name or nearest or known)[0]!r}"
+    if problem["type"] == "missing":
+        return f"key {key!r} is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    found = "" if isinstance(problem["input"], (dict, BaseModel)) else f" found {problem['input']!r},"
+    return f"{key}:{found} {message[0].lower()}{message[1:]}"
+
+
+def _keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _keys(field.annotation, f"{prefix}{name}.")
