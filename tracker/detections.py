@@ -95,14 +95,14 @@ class Tracks:
         boxes: [K, 4] corners in pixels: the filter's estimate, not the detection.
         scores: [K] score of the track's last detection.
         detection: [K] row of the detection behind the track in this frame's input, -1 while it coasts.
-        class_ids: [K] class of the track, or None where detections carry none.
+        class_ids: [K] class of the track, -1 where its first detection carried none.
     """
 
     ids: IntArray
     boxes: FloatArray
     scores: FloatArray
     detection: IntArray
-    class_ids: IntArray | None = None
+    class_ids: IntArray
 
     def __len__(self) -> int:
         return len(self.ids)

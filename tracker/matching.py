@@ -1,0 +1,115 @@
+"""Which detection belongs to which track: the rounds of the configuration, one cost matrix a round.
+
+Rows are tracks, columns detections, both as indices into the tracker's table and the frame's arrays. A forbidden pair
+(outside the gate, another class) costs infinity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.appearance import AppearanceMemory, Features
+from tracker.assignment import assign
+from tracker.boxes import iou
+from tracker.config import Stage, TrackerConfig
+from tracker.detections import FloatArray, IntArray
+from tracker.kalman import SeparableFilter
+from tracker.kalman_full import FullFilter
+from tracker.table import NONE, TrackTable
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class Observations:
+    """The detections of a frame as matching needs them."""
+
+    boxes: FloatArray  # [N, 4] xyxy
+    scores: FloatArray  # [N]
+    high: Mask  # [N] good enough for every round; the others only take part in rounds on low detections
+    features: Features | None  # [N, D], prepared for the metric
+    class_ids: IntArray  # [N], NONE where unknown
+
+
+def match(
+    config: TrackerConfig,
+    tracks: TrackTable,
+    motion: SeparableFilter | FullFilter,
+    memory: AppearanceMemory | None,
+    frame: Observations,
+    max_appearance_distance: float | None,
+) -> IntArray:
+    """Run every stage of the configuration.
+
+    Args:
+        tracks, motion, memory: M tracks, predicted into this frame.
+        frame: its N detections.
+        max_appearance_distance: the gate on appearance; None when appearance has nothing to say in this frame.
+
+    Returns:
+        [M] for each track its detection (a row of `frame`), or NONE.
+    """
+    found = np.full(len(tracks), NONE)
+    free = np.ones(len(frame.boxes), dtype=bool)
+    for stage in config.stages:
+        rows = np.flatnonzero((found == NONE) & _eligible(stage, tracks))
+        columns = np.flatnonzero(free & (frame.high == (stage.detections == "high")))
+        if not len(rows) or not len(columns):
+            continue
+        if stage.match == "appearance":
+            if max_appearance_distance is None or frame.features is None or memory is None:
+                continue
+            threshold = max_appearance_distance
+            # Looked up only for pairs inside the Mahalanobis gate (Wojke et al. 2017, Eq. 1-4).
+            gate = motion.gating_distance(rows, frame.boxes[columns]) <= config.gating_threshold
+            cost: NDArray[np.floating] = memory.distance(rows, frame.features[columns], gate)
+        else:
+            threshold = config.max_iou_distance
+            cost = 1.0 - iou(motion.boxes[rows], frame.boxes[columns])
+        if stage.max_distance is not None:
+            threshold = stage.max_distance
+        cost[_other_class(tracks.class_ids[rows], frame.class_ids[columns])] = np.inf
+        matched_rows, matched_columns = _assign_stage(stage, cost, threshold, tracks.missed[rows])
+        found[rows[matched_rows]] = columns[matched_columns]
+        free[columns[matched_columns]] = False
+    return found
+
+
+def _eligible(stage: Stage, tracks: TrackTable) -> Mask:
+    eligible = np.ones(len(tracks), dtype=bool)
+    if stage.tracks != "all":
+        eligible &= tracks.confirmed == (stage.tracks == "confirmed")
+    if stage.max_missed is not None:
+        eligible &= tracks.missed <= stage.max_missed
+    return eligible
+
+
+def _other_class(tracks: IntArray, detections: IntArray) -> Mask:
+    """Pairs [R, C] whose classes are known and differ."""
+    return (tracks[:, None] != detections) & (tracks[:, None] != NONE) & (detections != NONE)
+
+
+def _assign_stage(
+    stage: Stage, cost: NDArray[np.floating], threshold: float, missed: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Matched pairs of a cost matrix: in one go, or in a cascade over the tracks' ages."""
+    if stage.assign_before_threshold:
+        cost[cost >= 1.0] = np.inf  # boxes that do not overlap
+        rows, columns = assign(cost, 1.0)
+        good = cost[rows, columns] <= threshold
+        return rows[good], columns[good]
+    if not stage.cascade:
+        return assign(cost, threshold)
+    pairs: list[tuple[IntArray, IntArray]] = []
+    left = np.arange(cost.shape[1])
+    for age in np.unique(missed):
+        level = np.flatnonzero(missed == age)
+        rows, columns = assign(cost[np.ix_(level, left)], threshold)
+        pairs.append((level[rows], left[columns]))
+        left = np.delete(left, columns)
+        if not len(left):
+            break
+    return np.concatenate([rows for rows, _ in pairs]), np.concatenate([columns for _, columns in pairs])

@@ -1,0 +1,191 @@
+"""The online tracker: predict, match, correct, start and end tracks. One class for every preset.
+
+All state is arrays with one row a track (structure of arrays); ended tracks are removed by compaction, so rows stay in
+the order in which tracks were born.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tracker.appearance import AppearanceMemory, AveragedFeature, Gallery, prepare
+from tracker.boxes import non_maximum_suppression
+from tracker.calibration import OnlineThreshold
+from tracker.config import TrackerConfig, load_config
+from tracker.detections import Detections, IntArray, Tracks
+from tracker.kalman import MOTION_MODELS, SeparableFilter
+from tracker.kalman_full import FullFilter
+from tracker.matching import Observations, match
+from tracker.table import NONE, TrackTable
+
+
+class Tracker:
+    """Track objects through the frames of one video.
+
+    Args:
+        config: the settings; see `from_config` for presets.
+    """
+
+    def __init__(self, config: TrackerConfig) -> None:
+        self.config = config
+        self.reset()
+
+    @classmethod
+    def from_config(cls, config: str | Path | TrackerConfig, **overrides: Any) -> Tracker:
+        """A tracker from a preset's name, a YAML file or a `TrackerConfig`; `overrides` replace single keys.
+
+        Raises:
+            InputError: unknown preset, key or bad value.
+        """
+        return cls(load_config(config, overrides))
+
+    def reset(self) -> None:
+        """Forget everything; the next track has id 1."""
+        config = self.config
+        self.table = TrackTable()
+        self.filter: SeparableFilter | FullFilter = SeparableFilter(MOTION_MODELS[config.motion])
+        self.memory: AppearanceMemory | None = None
+        if config.appearance == "gallery":
+            self.memory = Gallery(config.metric, config.budget)
+        elif config.appearance == "average":
+            self.memory = AveragedFeature(config.metric, config.momentum)
+        self.threshold = OnlineThreshold(config.metric) if config.max_appearance_distance == "auto" else None
+        self.next_id = 1
+        self.frames_seen = 0
+        self.frame_index = 0
+
+    def update(self, detections: Detections, frame_index: int | None = None, warp: ArrayLike | None = None) -> Tracks:
+        """Take in the next frame.
+
+        Args:
+            detections: what was detected in it; may be empty.
+            frame_index: its number, greater than the last one; a step of k predicts k times. One more than the last
+                if not given.
+            warp: [2, 3] affine motion of the image from the last frame to this one (a moving camera), or None.
+
+        Returns:
+            The tracks to report for this frame, in the order of their ids.
+
+        Raises:
+            ValueError: `frame_index` does not grow, or `warp` is not a finite [2, 3] matrix.
+        """
+        affine = _checked_warp(warp)
+        self._predict(self._steps_to(frame_index))
+        if affine is not None:
+            self._follow_camera(affine)
+        frame, source = self._observe(detections)
+        found = match(self.config, self.table, self.filter, self.memory, frame, self._appearance_gate(frame))
+        self._correct(found, frame)
+        self._start(found, frame)
+        return self._report(source)
+
+    def _steps_to(self, frame_index: int | None) -> int:
+        index = self.frame_index + 1 if frame_index is None else int(frame_index)
+        if self.frames_seen and index <= self.frame_index:
+            raise ValueError(f"frame_index: expected more than the last frame's {self.frame_index}, found {index}")
+        steps = index - self.frame_index if self.frames_seen else 1
+        self.frame_index = index
+        self.frames_seen += 1
+        return steps
+
+    def _predict(self, steps: int) -> None:
+        self.table.age += steps
+        for _ in range(min(steps, self.config.max_age + 1)):  # after more, no track is left to predict
+            self.filter.predict()
+        valid = np.isfinite(self.filter.boxes).all(axis=1) & (self.table.age <= self.config.max_age + 1)
+        if not valid.all():
+            self._keep(valid)
+
+    def _follow_camera(self, affine: NDArray[np.float64]) -> None:
+        if isinstance(self.filter, SeparableFilter):
+            self.filter = FullFilter.from_separable(self.filter)
+        self.filter.warp(affine)
+
+    def _observe(self, detections: Detections) -> tuple[Observations, IntArray]:
+        """The detections worth matching, and their rows in the caller's arrays."""
+        config, scores = self.config, detections.scores
+        floor = config.min_confidence if config.low_confidence is None else config.low_confidence
+        source = np.flatnonzero(scores >= floor)
+        source = source[non_maximum_suppression(detections.boxes[source], scores[source], config.nms_max_overlap)]
+        chosen = detections.select(source)
+        features = None
+        if self.memory is not None and chosen.features is not None and len(chosen):
+            features = prepare(chosen.features, config.metric)
+        return Observations(
+            boxes=chosen.boxes,
+            scores=chosen.scores,
+            high=chosen.scores >= config.min_confidence,
+            features=features,
+            class_ids=np.full(len(chosen), NONE) if chosen.class_ids is None else chosen.class_ids,
+        ), source
+
+    def _appearance_gate(self, frame: Observations) -> float | None:
+        """Largest admissible appearance distance, None while appearance has nothing to say."""
+        if frame.features is None:
+            return None
+        limit = self.config.max_appearance_distance
+        if limit != "auto":
+            return limit
+        assert self.threshold is not None
+        self.threshold.observe(frame.boxes[frame.high], frame.features[frame.high])
+        return self.threshold.value
+
+    def _correct(self, found: IntArray, frame: Observations) -> None:
+        """Update the matched tracks, age the others, drop those that are over."""
+        rows = np.flatnonzero(found != NONE)
+        columns = found[rows]
+        self.filter.update(rows, frame.boxes[columns])
+        if self.memory is not None and frame.features is not None:
+            good = frame.high[columns]  # a doubtful detection says little of what a track looks like
+            self.memory.update(rows[good], frame.features[columns[good]])
+        self.table.record(found, frame.scores, self.config.n_init)
+        alive = (self.table.missed == 0) | (self.table.confirmed & (self.table.age <= self.config.max_age))
+        if not alive.all():
+            self._keep(alive)
+
+    def _start(self, found: IntArray, frame: Observations) -> None:
+        """Begin a track for each good detection that no track took."""
+        free = frame.high & (frame.scores >= self.config.new_track_confidence)
+        free[found[found != NONE]] = False
+        columns = np.flatnonzero(free)
+        count, born = len(columns), len(self.table) + np.arange(len(columns))
+        if not count:
+            return
+        self.filter.append(frame.boxes[columns])
+        if self.memory is not None:
+            self.memory.append(count)
+            if frame.features is not None:
+                self.memory.update(born, frame.features[columns])
+        ids = np.arange(self.next_id, self.next_id + count)
+        self.table.append(ids, columns, frame.scores[columns], frame.class_ids[columns], self.config.n_init)
+        self.next_id += count
+
+    def _keep(self, rows: NDArray[np.bool_]) -> None:
+        self.table.keep(rows)
+        self.filter.keep(rows)
+        if self.memory is not None:
+            self.memory.keep(rows)
+
+    def _report(self, source: IntArray) -> Tracks:
+        config, table = self.config, self.table
+        shown = table.confirmed & (table.missed <= config.max_coast)
+        if config.min_hits and self.frames_seen > config.min_hits:
+            shown &= table.streak >= config.min_hits
+        rows = np.flatnonzero(shown)
+        detection = table.detection[rows]
+        detected = detection != NONE
+        detection[detected] = source[detection[detected]]
+        return Tracks(table.ids[rows], self.filter.boxes[rows], table.scores[rows], detection, table.class_ids[rows])
+
+
+def _checked_warp(warp: ArrayLike | None) -> NDArray[np.float64] | None:
+    if warp is None:
+        return None
+    affine = np.asarray(warp, dtype=np.float64)
+    if affine.shape != (2, 3) or not np.isfinite(affine).all():
+        raise ValueError(f"warp: expected a finite [2, 3] affine matrix, found {affine.tolist()}")
+    return affine
