@@ -48,8 +48,13 @@ class AppearanceMemory(Protocol):
     def update(self, rows: NDArray[np.int64], features: Features) -> None:
         """Let the tracks `rows` [K] see the prepared features [K, D]."""
 
-    def distance(self, rows: NDArray[np.int64], features: Features, wanted: NDArray[np.bool_]) -> Features:
-        """Distances [R, N] of the tracks `rows` to prepared features [N, D]; inf where not `wanted` [R, N]."""
+    def distance(
+        self, rows: NDArray[np.int64], features: Features, wanted: NDArray[np.bool_], limit: float
+    ) -> Features:
+        """Distances [R, N] of the tracks `rows` to prepared features [N, D].
+
+        Inf where not `wanted` [R, N]; distances above `limit` may come out as inf too, since nobody asks for them.
+        """
 
 
 class AveragedFeature:
@@ -76,7 +81,9 @@ class AveragedFeature:
         self.features[rows] = prepare(blend, self.metric)
         self.known[rows] = True
 
-    def distance(self, rows: NDArray[np.int64], features: Features, wanted: NDArray[np.bool_]) -> Features:
+    def distance(
+        self, rows: NDArray[np.int64], features: Features, wanted: NDArray[np.bool_], limit: float
+    ) -> Features:
         known = self.known[rows]
         if not known.any():
             return np.full(wanted.shape, np.inf, np.float32)
@@ -91,24 +98,39 @@ class Gallery:
 
     One ring buffer [capacity, budget, D] for all tracks. A track owns a slot of it; slots are handed on when tracks
     end, so memory is bounded by the largest number of tracks alive at once.
+
+    Most pairs need no look at the gallery: every feature of a slot lies within a known radius of the slot's anchor, so
+    by the triangle inequality a detection farther from the anchor than radius + limit is farther than the limit from
+    all of them. The result is exact. Radii are angles for the cosine metric (1 - cos is no metric, the angle is).
     """
 
     def __init__(self, metric: Metric, budget: int) -> None:
         self.metric: Metric = metric
         self.budget = budget
-        self.ring: Features = np.zeros((0, budget, 0), np.float32)
-        self.seen: NDArray[np.int64] = np.zeros(0, np.int64)  # features ever written, a slot
         self.slots: NDArray[np.int64] = np.zeros(0, np.int64)  # slot of each track
         self.free: list[int] = []
+        self.seen: NDArray[np.int64] = np.zeros(0, np.int64)  # features ever written to a slot
+        self._allocate(0, 0)
+
+    def _allocate(self, capacity: int, dimension: int) -> None:
+        """Make the arrays [capacity, ...], keeping what fits into them."""
+        old = vars(self).copy()
+        self.ring: Features = np.zeros((capacity, self.budget, dimension), np.float32)
+        self.half_norm: Features = np.zeros((capacity, self.budget), np.float32)  # |feature|^2 / 2, Euclidean only
+        self.anchor: Features = np.zeros((capacity, dimension), np.float32)
+        self.radius: Features = np.zeros(capacity, np.float32)
+        self.seen = np.zeros(capacity, np.int64)
+        kept = len(old["seen"])
+        self.seen[:kept] = old["seen"]
+        if kept and old["ring"].shape[2] == dimension:
+            for name in ("ring", "half_norm", "anchor", "radius"):
+                getattr(self, name)[:kept] = old[name]
 
     def append(self, count: int) -> None:
         if len(self.free) < count:
-            capacity = len(self.ring)
+            capacity = len(self.seen)
             grown = max(16, 2 * capacity, capacity + count)
-            ring = np.zeros((grown, *self.ring.shape[1:]), np.float32)
-            ring[:capacity] = self.ring
-            self.ring = ring
-            self.seen = np.concatenate((self.seen, np.zeros(grown - capacity, np.int64)))
+            self._allocate(grown, self.ring.shape[2])
             self.free.extend(range(grown - 1, capacity - 1, -1))
         taken = np.array([self.free.pop() for _ in range(count)], dtype=np.int64)
         self.seen[taken] = 0
@@ -120,18 +142,63 @@ class Gallery:
         self.slots = kept
 
     def update(self, rows: NDArray[np.int64], features: Features) -> None:
-        if self.ring.shape[2] != features.shape[1] and not self.seen.any():
-            self.ring = np.zeros((len(self.ring), self.budget, features.shape[1]), np.float32)
+        if not len(rows):
+            return
+        if self.ring.shape[2] != features.shape[1]:
+            if self.seen[self.slots].any():
+                raise ValueError(
+                    f"features: expected {self.ring.shape[2]} columns as before, found {features.shape[1]}"
+                )
+            self._allocate(len(self.seen), features.shape[1])
         slots = self.slots[rows]
-        self.ring[slots, self.seen[slots] % self.budget] = features
+        place = self.seen[slots] % self.budget
+        self.ring[slots, place] = features
+        if self.metric == "euclidean":
+            self.half_norm[slots, place] = 0.5 * np.einsum("ij,ij->i", features, features)
         self.seen[slots] += 1
+        self.radius[slots] = np.maximum(self.radius[slots], self._reach(self.anchor[slots], features))
+        for slot in slots[place == 0]:  # a new track, or a ring gone round: the old anchor may be far by now
+            filled = min(self.seen[slot], self.budget)
+            self.anchor[slot] = self.ring[slot, 0]
+            self.radius[slot] = self._reach(self.anchor[slot], self.ring[slot, :filled]).max()
 
-    def distance(self, rows: NDArray[np.int64], features: Features, wanted: NDArray[np.bool_]) -> Features:
+    def _reach(self, anchor: Features, features: Features) -> Features:
+        """How far [K] features [K, D] are from anchors, in a distance that obeys the triangle inequality."""
+        if self.metric == "cosine":
+            return np.arccos(np.clip((anchor * features).sum(axis=-1), -1, 1))
+        return np.sqrt(np.square(anchor - features).sum(axis=-1))
+
+    def _within_reach(self, slots: NDArray[np.int64], features: Features, limit: float) -> NDArray[np.bool_]:
+        """Pairs [R, N] that the triangle inequality does not rule out; 1e-3 covers the rounding of float32."""
+        distance = pairwise_distance(self.anchor[slots], features, self.metric)
+        if self.metric == "euclidean":
+            return distance <= (self.radius[slots] * 1.001 + limit)[:, None] + 1e-3 * distance
+        angle = np.minimum(self.radius[slots] + np.arccos(max(1 - limit, -1)) + 1e-3, np.pi)
+        return distance <= (1 - np.cos(angle) + 1e-5)[:, None]
+
+    def distance(
+        self, rows: NDArray[np.int64], features: Features, wanted: NDArray[np.bool_], limit: float
+    ) -> Features:
         distance = np.full(wanted.shape, np.inf, np.float32)
         slots = self.slots[rows]
         filled = np.minimum(self.seen[slots], self.budget)
-        for row in np.flatnonzero(wanted.any(axis=1) & (filled > 0)):
-            columns = np.flatnonzero(wanted[row])
-            gallery = self.ring[slots[row], : filled[row]]
-            distance[row, columns] = pairwise_distance(gallery, features[columns], self.metric).min(axis=0)
+        if not filled.any():
+            return distance
+        pair_rows, pair_columns = np.nonzero(
+            wanted & self._within_reach(slots, features, limit) & (filled > 0)[:, None]
+        )
+        candidates = features[pair_columns]
+        similarity = np.empty(len(pair_rows), np.float32)
+        starts = np.searchsorted(pair_rows, np.arange(len(rows) + 1)).tolist()
+        for slot, count, start, stop in zip(slots.tolist(), filled.tolist(), starts, starts[1:], strict=False):
+            if start != stop:
+                product = self.ring[slot, :count] @ candidates[start:stop].T
+                if self.metric == "euclidean":
+                    product -= self.half_norm[slot, :count, None]
+                np.maximum.reduce(product, axis=0, out=similarity[start:stop])
+        if self.metric == "cosine":
+            found = 1 - similarity
+        else:
+            found = np.sqrt(np.maximum(np.einsum("ij,ij->i", candidates, candidates) - 2 * similarity, 0))
+        distance[pair_rows, pair_columns] = found
         return distance

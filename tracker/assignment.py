@@ -39,10 +39,8 @@ def assign(cost: NDArray[np.floating], threshold: float) -> tuple[IntArray, IntA
     Returns:
         Row and column indices, [K] each, rows ascending.
     """
-    admissible = cost <= threshold
-    in_row, in_column = admissible.sum(axis=1), admissible.sum(axis=0)
-    rows, columns = np.nonzero(admissible)
-    alone = (in_row[rows] == 1) & (in_column[columns] == 1)
+    rows, columns = np.nonzero(cost <= threshold)
+    alone = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1) if len(rows) else np.ones(0, bool)
     if alone.all():
         return rows, columns
     single_rows, single_columns = rows[alone], columns[alone]

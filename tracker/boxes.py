@@ -31,12 +31,19 @@ def xyxy_to_xyah(boxes: FloatArray) -> FloatArray:
     return measurement
 
 
+def _from_centre(centre: FloatArray, width: FloatArray, height: FloatArray) -> FloatArray:
+    boxes = np.empty((len(centre), 4))
+    boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3] = -width, -height, width, height
+    boxes *= 0.5
+    boxes[:, :2] += centre
+    boxes[:, 2:] += centre
+    return boxes
+
+
 def xyah_to_xyxy(measurement: FloatArray) -> FloatArray:
     """Inverse of `xyxy_to_xyah`."""
     height = measurement[:, 3]
-    half = 0.5 * np.stack((measurement[:, 2] * height, height), axis=1)
-    centre = measurement[:, :2]
-    return np.concatenate((centre - half, centre + half), axis=1)
+    return _from_centre(measurement[:, :2], measurement[:, 2] * height, height)
 
 
 def xyxy_to_xysr(boxes: FloatArray) -> FloatArray:
@@ -51,11 +58,11 @@ def xyxy_to_xysr(boxes: FloatArray) -> FloatArray:
 
 def xysr_to_xyxy(measurement: FloatArray) -> FloatArray:
     """Inverse of `xyxy_to_xysr`; rows whose area or ratio is not positive come out as NaN."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        width = np.sqrt(measurement[:, 2] * measurement[:, 3])
-        half = 0.5 * np.stack((width, measurement[:, 2] / width), axis=1)
-    centre = measurement[:, :2]
-    return np.concatenate((centre - half, centre + half), axis=1)
+    squared_width = measurement[:, 2] * measurement[:, 3]
+    if not (squared_width > 0).all():
+        squared_width = np.where(squared_width > 0, squared_width, np.nan)
+    width = np.sqrt(squared_width)
+    return _from_centre(measurement[:, :2], width, measurement[:, 2] / width)
 
 
 def intersection(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -90,12 +97,16 @@ def non_maximum_suppression(boxes: FloatArray, scores: FloatArray, max_overlap: 
     A box goes when a better one (higher score, earlier row on a tie) that survives overlaps it by more than
     `max_overlap` (IoU).
     """
+    everything = np.arange(len(boxes))
     if max_overlap >= 1.0 or len(boxes) < 2:
-        return np.arange(len(boxes))
+        return everything
+    overlaps = iou(boxes, boxes) > max_overlap
+    if np.count_nonzero(overlaps) == len(boxes):  # each box with itself
+        return everything
     order = np.argsort(-scores, kind="stable")
-    overlaps = iou(boxes[order], boxes[order]) > max_overlap
+    overlaps = np.triu(overlaps[np.ix_(order, order)], 1)
     alive = np.ones(len(boxes), dtype=bool)
-    for rank in np.flatnonzero(np.triu(overlaps, 1).any(axis=1)):  # only boxes that could suppress another
+    for rank in np.flatnonzero(overlaps.any(axis=1)):  # only boxes that could suppress another
         if alive[rank]:
-            alive[rank + 1 :] &= ~overlaps[rank, rank + 1 :]
+            alive &= ~overlaps[rank]
     return np.sort(order[alive])

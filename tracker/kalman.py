@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.boxes import xyah_to_xyxy, xysr_to_xyxy, xyxy_to_xyah, xyxy_to_xysr
 from tracker.detections import FloatArray
@@ -25,22 +26,23 @@ class Variance:
 
     absolute: FloatArray
     relative: FloatArray
+    depends_on_height: bool
 
     def at(self, mean: FloatArray) -> FloatArray:
         """Variances [M, 4] for means [M, 4] (the last column is h), or [4] where nothing depends on h."""
-        if not self.relative.any():
+        if not self.depends_on_height:
             return self.absolute
         return self.absolute + self.relative * np.square(mean[:, 3:])
 
 
 def _absolute(*variances: float) -> Variance:
-    return Variance(np.array(variances), np.zeros(4))
+    return Variance(np.array(variances), np.zeros(4), depends_on_height=False)
 
 
 def _deviations(relative: float, aspect: float) -> Variance:
     """DeepSORT's form: deviation `relative * h` for x, y and h, a fixed one for the aspect ratio."""
     scaled = relative**2
-    return Variance(np.array([0.0, 0.0, aspect**2, 0.0]), np.array([scaled, scaled, 0.0, scaled]))
+    return Variance(np.array([0, 0, aspect**2, 0]), np.array([scaled, scaled, 0, scaled]), depends_on_height=True)
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class MotionModel:
     process_velocity: Variance
     measurement: Variance
     area_column: int | None = None  # a column that must stay positive: its velocity is zeroed where it would not
+
+    def is_box(self, mean: FloatArray) -> NDArray[np.bool_]:
+        """[M] whether the means [M, 4] have a positive size; NaN has none."""
+        return (mean[:, 2] > 0) & (mean[:, 3] > 0)
 
 
 MOTION_MODELS = {
@@ -108,6 +114,11 @@ class SeparableFilter:
     def boxes(self) -> FloatArray:
         """Corners [M, 4] in pixels; NaN where the state is no box."""
         return self.model.to_boxes(self.state[0])
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """[M] whether the state is a box at all: finite, with positive area or height."""
+        return self.model.is_box(self.state[0])
 
     def append(self, boxes: FloatArray) -> None:
         """Start a filter at rest for each box [K, 4]."""

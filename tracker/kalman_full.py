@@ -7,6 +7,7 @@ step over [M, 8, 8]; slower than `SeparableFilter`, equal to it as long as nothi
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker.detections import FloatArray
 from tracker.kalman import MotionModel, Rows, SeparableFilter
@@ -53,6 +54,11 @@ class FullFilter:
     def boxes(self) -> FloatArray:
         """Corners [M, 4] in pixels; NaN where the state is no box."""
         return self.model.to_boxes(self.mean)
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """[M] whether the state is a box at all."""
+        return self.model.is_box(self.mean)
 
     def append(self, boxes: FloatArray) -> None:
         """Start a filter at rest for each box [K, 4]."""

@@ -18,7 +18,7 @@ from tracker.config import Stage, TrackerConfig
 from tracker.detections import FloatArray, IntArray
 from tracker.kalman import SeparableFilter
 from tracker.kalman_full import FullFilter
-from tracker.table import NONE, TrackTable
+from tracker.state import NONE, TrackState
 
 Mask = NDArray[np.bool_]
 
@@ -31,12 +31,12 @@ class Observations:
     scores: FloatArray  # [N]
     high: Mask  # [N] good enough for every round; the others only take part in rounds on low detections
     features: Features | None  # [N, D], prepared for the metric
-    class_ids: IntArray  # [N], NONE where unknown
+    class_ids: IntArray | None  # [N], NONE where unknown; None: no classes at all
 
 
 def match(
     config: TrackerConfig,
-    tracks: TrackTable,
+    tracks: TrackState,
     motion: SeparableFilter | FullFilter,
     memory: AppearanceMemory | None,
     frame: Observations,
@@ -62,23 +62,22 @@ def match(
         if stage.match == "appearance":
             if max_appearance_distance is None or frame.features is None or memory is None:
                 continue
-            threshold = max_appearance_distance
+            threshold = max_appearance_distance if stage.max_distance is None else stage.max_distance
             # Looked up only for pairs inside the Mahalanobis gate (Wojke et al. 2017, Eq. 1-4).
             gate = motion.gating_distance(rows, frame.boxes[columns]) <= config.gating_threshold
-            cost: NDArray[np.floating] = memory.distance(rows, frame.features[columns], gate)
+            cost: NDArray[np.floating] = memory.distance(rows, frame.features[columns], gate, threshold)
         else:
-            threshold = config.max_iou_distance
-            cost = 1.0 - iou(motion.boxes[rows], frame.boxes[columns])
-        if stage.max_distance is not None:
-            threshold = stage.max_distance
-        cost[_other_class(tracks.class_ids[rows], frame.class_ids[columns])] = np.inf
+            threshold = config.max_iou_distance if stage.max_distance is None else stage.max_distance
+            cost = 1.0 - iou(motion.model.to_boxes(motion.mean[rows]), frame.boxes[columns])
+        if frame.class_ids is not None:
+            cost[_other_class(tracks.class_ids[rows], frame.class_ids[columns])] = np.inf
         matched_rows, matched_columns = _assign_stage(stage, cost, threshold, tracks.missed[rows])
         found[rows[matched_rows]] = columns[matched_columns]
         free[columns[matched_columns]] = False
     return found
 
 
-def _eligible(stage: Stage, tracks: TrackTable) -> Mask:
+def _eligible(stage: Stage, tracks: TrackState) -> Mask:
     eligible = np.ones(len(tracks), dtype=bool)
     if stage.tracks != "all":
         eligible &= tracks.confirmed == (stage.tracks == "confirmed")
@@ -97,8 +96,7 @@ def _assign_stage(
 ) -> tuple[IntArray, IntArray]:
     """Matched pairs of a cost matrix: in one go, or in a cascade over the tracks' ages."""
     if stage.assign_before_threshold:
-        cost[cost >= 1.0] = np.inf  # boxes that do not overlap
-        rows, columns = assign(cost, 1.0)
+        rows, columns = assign(cost, np.nextafter(1.0, 0.0))  # every pair that overlaps at all
         good = cost[rows, columns] <= threshold
         return rows[good], columns[good]
     if not stage.cascade:

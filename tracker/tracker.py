@@ -20,7 +20,7 @@ from tracker.detections import Detections, IntArray, Tracks
 from tracker.kalman import MOTION_MODELS, SeparableFilter
 from tracker.kalman_full import FullFilter
 from tracker.matching import Observations, match
-from tracker.table import NONE, TrackTable
+from tracker.state import NONE, TrackState
 
 
 class Tracker:
@@ -46,7 +46,7 @@ class Tracker:
     def reset(self) -> None:
         """Forget everything; the next track has id 1."""
         config = self.config
-        self.table = TrackTable()
+        self.state = TrackState()
         self.filter: SeparableFilter | FullFilter = SeparableFilter(MOTION_MODELS[config.motion])
         self.memory: AppearanceMemory | None = None
         if config.appearance == "gallery":
@@ -78,7 +78,7 @@ class Tracker:
         if affine is not None:
             self._follow_camera(affine)
         frame, source = self._observe(detections)
-        found = match(self.config, self.table, self.filter, self.memory, frame, self._appearance_gate(frame))
+        found = match(self.config, self.state, self.filter, self.memory, frame, self._appearance_gate(frame))
         self._correct(found, frame)
         self._start(found, frame)
         return self._report(source)
@@ -93,10 +93,10 @@ class Tracker:
         return steps
 
     def _predict(self, steps: int) -> None:
-        self.table.age += steps
+        self.state.age += steps
         for _ in range(min(steps, self.config.max_age + 1)):  # after more, no track is left to predict
             self.filter.predict()
-        valid = np.isfinite(self.filter.boxes).all(axis=1) & (self.table.age <= self.config.max_age + 1)
+        valid = self.filter.valid & (self.state.age <= self.config.max_age + 1)
         if not valid.all():
             self._keep(valid)
 
@@ -120,7 +120,7 @@ class Tracker:
             scores=chosen.scores,
             high=chosen.scores >= config.min_confidence,
             features=features,
-            class_ids=np.full(len(chosen), NONE) if chosen.class_ids is None else chosen.class_ids,
+            class_ids=chosen.class_ids,
         ), source
 
     def _appearance_gate(self, frame: Observations) -> float | None:
@@ -142,8 +142,8 @@ class Tracker:
         if self.memory is not None and frame.features is not None:
             good = frame.high[columns]  # a doubtful detection says little of what a track looks like
             self.memory.update(rows[good], frame.features[columns[good]])
-        self.table.record(found, frame.scores, self.config.n_init)
-        alive = (self.table.missed == 0) | (self.table.confirmed & (self.table.age <= self.config.max_age))
+        self.state.record(found, frame.scores, self.config.n_init)
+        alive = (self.state.missed == 0) | (self.state.confirmed & (self.state.age <= self.config.max_age))
         if not alive.all():
             self._keep(alive)
 
@@ -152,7 +152,7 @@ class Tracker:
         free = frame.high & (frame.scores >= self.config.new_track_confidence)
         free[found[found != NONE]] = False
         columns = np.flatnonzero(free)
-        count, born = len(columns), len(self.table) + np.arange(len(columns))
+        count, born = len(columns), len(self.state) + np.arange(len(columns))
         if not count:
             return
         self.filter.append(frame.boxes[columns])
@@ -161,25 +161,27 @@ class Tracker:
             if frame.features is not None:
                 self.memory.update(born, frame.features[columns])
         ids = np.arange(self.next_id, self.next_id + count)
-        self.table.append(ids, columns, frame.scores[columns], frame.class_ids[columns], self.config.n_init)
+        class_ids = np.full(count, NONE) if frame.class_ids is None else frame.class_ids[columns]
+        self.state.append(ids, columns, frame.scores[columns], class_ids, self.config.n_init)
         self.next_id += count
 
     def _keep(self, rows: NDArray[np.bool_]) -> None:
-        self.table.keep(rows)
+        self.state.keep(rows)
         self.filter.keep(rows)
         if self.memory is not None:
             self.memory.keep(rows)
 
     def _report(self, source: IntArray) -> Tracks:
-        config, table = self.config, self.table
-        shown = table.confirmed & (table.missed <= config.max_coast)
+        config, state = self.config, self.state
+        shown = state.confirmed & (state.missed <= config.max_coast)
         if config.min_hits and self.frames_seen > config.min_hits:
-            shown &= table.streak >= config.min_hits
+            shown &= state.streak >= config.min_hits
         rows = np.flatnonzero(shown)
-        detection = table.detection[rows]
+        boxes = self.filter.model.to_boxes(self.filter.mean[rows])
+        detection = state.detection[rows]
         detected = detection != NONE
         detection[detected] = source[detection[detected]]
-        return Tracks(table.ids[rows], self.filter.boxes[rows], table.scores[rows], detection, table.class_ids[rows])
+        return Tracks(state.ids[rows], boxes, state.scores[rows], detection, state.class_ids[rows])
 
 
 def _checked_warp(warp: ArrayLike | None) -> NDArray[np.float64] | None:

@@ -17,7 +17,7 @@ def _integers() -> IntArray:
 
 
 @dataclass(slots=True)
-class TrackTable:
+class TrackState:
     """Columns [M]; rows are in the order in which tracks were born."""
 
     ids: IntArray = field(default_factory=_integers)
@@ -52,7 +52,7 @@ class TrackTable:
     def append(self, ids: IntArray, detection: IntArray, scores: FloatArray, class_ids: IntArray, n_init: int) -> None:
         """Start a track for each row of the arguments [K]."""
         zeros = np.zeros(len(ids), np.int64)
-        born = TrackTable(
+        born = TrackState(
             ids=ids,
             hits=zeros + 1,
             streak=zeros,
