@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,6 +17,7 @@ from embedding.errors import InputError
 
 PRESETS = Path(__file__).resolve().parents[1] / "configs" / "embedding"
 
+Parsed = TypeVar("Parsed", bound=BaseModel)
 Activation = Literal["relu", "silu", "tanh", "softplus"]
 
 
@@ -31,8 +32,8 @@ class DataConfig(Section):
 
     kind: Literal["pendulum", "mocap", "mnist", "crops"]
     path: str | None = None  # file or folder; None: ../shared/data beside the checkout
-    count: int | None = Field(None, gt=0)  # observations to render or keep; None: all there are (pendulum: 15,000)
-    noise: float = Field(0.05, ge=0)  # pendulum: standard deviation of the noise, in units of full brightness
+    count: int | None = Field(default=None, gt=0)  # observations to render or keep; None: all (pendulum: 15,000)
+    noise: float = Field(default=0.05, ge=0)  # pendulum: standard deviation of the noise, in units of full brightness
     seed: int = 0  # of whatever the data set draws: noise, angles, a random binarisation
     binarise: Literal["static", "threshold", "sample"] = "static"  # mnist: the packed file; grey > 0.5; grey as odds
     scale: Literal["raw", "unit", "standardised"] = "unit"  # source's units; [0, 1]; zero mean and unit variance
@@ -45,7 +46,7 @@ class EncoderConfig(Section):
     kind: Literal["mlp", "vgg16"] = "mlp"
     widths: tuple[int, ...] = (256, 256)  # mlp: units of each hidden layer
     activation: Activation = "silu"  # mlp; VGG16 has ReLU
-    width: float = Field(1.0, gt=0)  # vgg16: multiplier of every layer's channels
+    width: float = Field(default=1.0, gt=0)  # vgg16: multiplier of every layer's channels
     pretrained: bool = False  # vgg16: start from torchvision's ImageNet weights (width 1 only)
 
 
@@ -62,11 +63,11 @@ class PriorConfig(Section):
 
     widths: tuple[int, ...] = (256, 256)
     activation: Activation = "silu"
-    samples: int = Field(16, ge=1)  # K, importance samples an observation
+    samples: int = Field(default=16, ge=1)  # K, importance samples an observation
 
 
 class ModelConfig(Section):
-    latent_dim: int = Field(2, ge=1)  # n
+    latent_dim: int = Field(default=2, ge=1)  # n
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
     encoder: EncoderConfig = EncoderConfig()
     decoder: DecoderConfig = DecoderConfig()
@@ -77,18 +78,18 @@ class MixupConfig(Section):
     """Where the metric is made flat: on the segments between the batch's latents, and a little beyond (Eq. 11)."""
 
     enabled: bool = True  # False: at the latents alone (ablation)
-    extrapolation: float = Field(0.2, ge=0)  # a0: a ~ U(-a0, 1 + a0)
+    extrapolation: float = Field(default=0.2, ge=0)  # a0: a ~ U(-a0, 1 + a0)
 
 
 class FlatnessConfig(Section):
     """The penalty on a metric that is not a multiple of the identity (Eq. 12). Weight 0 is the VHP-VAE."""
 
-    weight: float = Field(0.0, ge=0)  # eta. absolute: beta * eta * R; relative: eta * bound * rel
+    weight: float = Field(default=0.0, ge=0)  # eta. absolute: beta * eta * R; relative: eta * bound * rel
     mode: Literal["absolute", "relative"] = "absolute"
     estimator: Literal["exact", "finite_difference", "directional"] = "exact"
-    directions: int = Field(2, ge=1)  # directional: k, Haar-orthonormal directions a sample
-    step: float = Field(1e-2, gt=0)  # finite_difference: step in units of the latents' standard deviation
-    batch_fraction: float = Field(1.0, gt=0, le=1)  # share of the batch the penalty is evaluated on
+    directions: int = Field(default=2, ge=1)  # directional: k, Haar-orthonormal directions a sample
+    step: float = Field(default=1e-2, gt=0)  # finite_difference: step in units of the latents' standard deviation
+    batch_fraction: float = Field(default=1.0, gt=0, le=1)  # share of the batch the penalty is evaluated on
     c2: Literal["learned"] | float = "learned"  # the metric's target; 0 (no identity term) and 1 are ablations
     detach_latent: bool = False  # True: the penalty trains the decoder alone
 
@@ -96,17 +97,21 @@ class FlatnessConfig(Section):
 class ConstraintConfig(Section):
     """The bound on the reconstruction error C (per value, not summed), and how beta enforces it (Eq. 14)."""
 
-    bound: float | None = Field(None, gt=0)  # on C itself, in the data's units squared, or nats a value (Bernoulli)
-    bound_fraction: float | None = Field(None, gt=0)  # the same as a fraction of the data's variance (or entropy)
-    beta: float = Field(1e-6, gt=0)  # where beta starts when the initial phase ends
-    initial_beta: float = Field(0.0, ge=0)  # beta during the initial phase
-    rate: float = Field(0.03, gt=0)  # nu, the exponent a step at an error of 100 % of the bound
-    largest_change: float = Field(0.1, gt=0)  # clamp of the exponent a step
-    tau: float = Field(1.0, gt=0)  # slope of the tanh that draws beta to 1 while the bound holds
-    smoothing: float = Field(0.99, ge=0, lt=1)  # of the moving average of C
-    smallest_beta: float = Field(1e-8, gt=0)
-    largest_beta: float = Field(1e2, gt=0)
-    max_initial_steps: int | None = Field(None, gt=0)  # leave the initial phase at the latest here; None: never
+    bound: float | None = Field(
+        default=None, gt=0
+    )  # on C itself, in the data's units squared, or nats a value (Bernoulli)
+    bound_fraction: float | None = Field(
+        default=None, gt=0
+    )  # the same as a fraction of the data's variance (or entropy)
+    beta: float = Field(default=1e-6, gt=0)  # where beta starts when the initial phase ends
+    initial_beta: float = Field(default=0.0, ge=0)  # beta during the initial phase
+    rate: float = Field(default=0.03, gt=0)  # nu, the exponent a step at an error of 100 % of the bound
+    largest_change: float = Field(default=0.1, gt=0)  # clamp of the exponent a step
+    tau: float = Field(default=1.0, gt=0)  # slope of the tanh that draws beta to 1 while the bound holds
+    smoothing: float = Field(default=0.99, ge=0, lt=1)  # of the moving average of C
+    smallest_beta: float = Field(default=1e-8, gt=0)
+    largest_beta: float = Field(default=1e2, gt=0)
+    max_initial_steps: int | None = Field(default=None, gt=0)  # leave the initial phase at the latest here; None: never
 
     @model_validator(mode="after")
     def one_bound(self) -> ConstraintConfig:
@@ -118,10 +123,10 @@ class ConstraintConfig(Section):
 class OptimiserConfig(Section):
     """Adam, twice: one for encoder and decoder, one for the prior's networks."""
 
-    learning_rate: float = Field(1e-4, gt=0)
-    prior_learning_rate: float | None = Field(None, gt=0)  # None: as learning_rate
-    final_learning_rate: float = Field(1.0, gt=0, le=1)  # fraction of the rate at the last step (cosine decay)
-    clip_norm: float = Field(10.0, gt=0)  # largest norm of each optimiser's gradient
+    learning_rate: float = Field(default=1e-4, gt=0)
+    prior_learning_rate: float | None = Field(default=None, gt=0)  # None: as learning_rate
+    final_learning_rate: float = Field(default=1.0, gt=0, le=1)  # fraction of the rate at the last step (cosine decay)
+    clip_norm: float = Field(default=10.0, gt=0)  # largest norm of each optimiser's gradient
 
 
 class TrainingConfig(Section):
@@ -134,13 +139,14 @@ class TrainingConfig(Section):
     constraint: ConstraintConfig
     optimiser: OptimiserConfig = OptimiserConfig()
     steps: int = Field(gt=0)
-    batch: int = Field(128, ge=2)  # observations a step, over all processes together
-    seed: int = Field(0, ge=0)
+    batch: int = Field(default=128, ge=2)  # observations a step, over all processes together
+    seed: int = Field(default=0, ge=0)
     device: str = "auto"  # auto: cuda, else mps, else cpu
     precision: Literal["float32", "bfloat16"] = "float32"  # bfloat16: autocast of the networks, on a GPU alone
-    threads: int | None = Field(None, gt=0)  # CPU threads; None: torch's choice
-    log_every: int = Field(100, gt=0)  # steps
-    checkpoint_every: int = Field(1000, gt=0)  # steps
+    threads: int | None = Field(default=None, gt=0)  # CPU threads; None: torch's choice
+    log_every: int = Field(default=100, gt=0)  # steps
+    checkpoint_every: int = Field(default=1000, gt=0)  # steps
+    tensorboard: bool = True  # write a TensorBoard log too, if it is installed
 
 
 def load_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainingConfig:
@@ -165,10 +171,19 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
 
 def parse_config(tree: Mapping[str, Any], where: str) -> TrainingConfig:
     """Check a configuration given as nested mappings; `where` begins the message of an InputError."""
+    return _parse(TrainingConfig, tree, where)
+
+
+def parse_model(tree: Mapping[str, Any], where: str) -> ModelConfig:
+    """Check the model's part alone, as it is recorded beside weights."""
+    return _parse(ModelConfig, tree, where)
+
+
+def _parse(section: type[Parsed], tree: Mapping[str, Any], where: str) -> Parsed:
     try:
-        return TrainingConfig.model_validate(tree)
+        return section.model_validate(tree)
     except ValidationError as error:
-        raise InputError(f"{where}: {_explain(error)}") from error
+        raise InputError(f"{where}: {_explain(error, section)}") from error
 
 
 def _find(source: str | Path) -> Path:
@@ -205,12 +220,12 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, section: type[BaseModel]) -> str:
     """The first complaint of pydantic as one line: key, what was found, what was expected."""
     problem = error.errors()[0]
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        known = list(_keys(TrainingConfig))
+        known = list(_keys(section))
         nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.3)
         same_name = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
         return f"unknown key {key!r}, the nearest known is {(same_name or nearest or known)[0]!r}"

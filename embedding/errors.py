@@ -9,3 +9,7 @@ class InputError(ValueError):
     The message is one line that says where, what was found and what was expected. Commands print it and end with
     exit code 2.
     """
+
+
+class TrainingError(RuntimeError):
+    """A run that cannot go on: the message names the step and the likely cause. Its last good checkpoint stays."""

@@ -1,0 +1,180 @@
+"""Encoder and decoder families. None has BatchNorm or Dropout: they couple samples and spoil the Jacobian.
+
+All are plain modules under `torch.func`: no in-place activation and no memory-format change, which vmap refuses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models import VGG16_Weights
+from torchvision.models.vgg import cfgs, make_layers, vgg16
+
+from embedding.config import DecoderConfig, EncoderConfig
+from embedding.errors import InputError
+
+SMALLEST_STD = 1e-4
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "softplus": nn.Softplus,
+}
+
+
+def perceptron(inputs: int, widths: Sequence[int], activation: str) -> nn.Sequential:
+    """Hidden layers of the given widths, each followed by the activation; the last width is the output's."""
+    sizes = [inputs, *widths]
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), ACTIVATIONS[activation]()]
+    return nn.Sequential(*layers)
+
+
+class GaussianHead(nn.Module):
+    """Features [..., inputs] -> mean and standard deviation of a diagonal Gaussian, each [..., outputs].
+
+    std = softplus(raw) + 1e-4: bounded away from 0, and without the overflow of an unbounded log-variance.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.mean = nn.Linear(inputs, outputs)
+        self.raw_std = nn.Linear(inputs, outputs)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(features.device.type, enabled=False):  # log-densities divide by the std: keep its digits
+            features = features.to(self.mean.weight.dtype)
+            return self.mean(features), functional.softplus(self.raw_std(features)) + SMALLEST_STD
+
+
+class GaussianPerceptron(nn.Module):
+    """A conditional diagonal Gaussian N(mean(a), diag std(a)^2) computed by a perceptron from a [..., inputs]."""
+
+    def __init__(self, inputs: int, widths: Sequence[int], outputs: int, activation: str) -> None:
+        super().__init__()
+        self.body = perceptron(inputs, widths, activation)
+        self.head = GaussianHead(widths[-1] if widths else inputs, outputs)
+
+    def forward(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        mean, std = self.head(self.body(condition))
+        return mean, std
+
+
+class VGG16Encoder(nn.Module):
+    """Images [B, C, H, W], sides multiples of 32 -> mean and std [B, outputs]; torchvision's VGG16 features."""
+
+    channel_mean: Tensor
+    channel_std: Tensor
+
+    def __init__(self, shape: Sequence[int], outputs: int, width: float, pretrained: bool) -> None:
+        super().__init__()
+        channels, height, breadth = _image(shape, 32)
+        if pretrained and (width != 1 or channels != 3):
+            raise InputError("encoder.pretrained: ImageNet weights fit width 1 and three channels only")
+        plan = [layer if isinstance(layer, str) else max(1, round(width * layer)) for layer in cfgs["D"]]
+        self.body = make_layers(plan) if channels == 3 else _grey(make_layers(plan), channels)
+        for module in self.body.modules():
+            if isinstance(module, nn.ReLU):
+                module.inplace = False
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                module.bias = nn.Parameter(torch.zeros(module.out_channels))
+        self.head = GaussianHead(int(plan[-2]) * (height // 32) * (breadth // 32), outputs)
+        mean, std = [0.0] * channels, [1.0] * channels
+        if pretrained:
+            self.body.load_state_dict(vgg16(weights=VGG16_Weights.IMAGENET1K_V1).features.state_dict())
+            mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # of ImageNet, for images in [0, 1]
+        self.register_buffer("channel_mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("channel_std", torch.tensor(std).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.body((images - self.channel_mean) / self.channel_std)
+        mean, std = self.head(features.flatten(1))
+        return mean, std
+
+
+class ConvolutionalDecoder(nn.Module):
+    """Latents [B, n] -> images [B, C, H, W] by doublings of the side, sides multiples of 2^len(widths) (Table 3).
+
+    Each doubling is a transposed convolution and a convolution of the same channels. Every layer is several times n
+    wide, or the Jacobian loses rank and no flatness is possible.
+    """
+
+    def __init__(self, latent_dim: int, widths: Sequence[int], shape: Sequence[int], activation: str) -> None:
+        super().__init__()
+        channels, height, breadth = _image(shape, 2 ** len(widths))
+        sizes = [2 * widths[0], *widths]
+        self.start = (sizes[0], height >> len(widths), breadth >> len(widths))
+        layers: list[nn.Module] = []
+        for before, after in pairwise(sizes):
+            layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), ACTIVATIONS[activation]()]
+            layers += [nn.Conv2d(after, after, 3, padding=1), ACTIVATIONS[activation]()]
+        layers.append(nn.Conv2d(widths[-1], channels, 3, padding=1))
+        self.grow = nn.Sequential(nn.Linear(latent_dim, math.prod(self.start)), ACTIVATIONS[activation]())
+        self.body = nn.Sequential(*layers)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """He's initialisation. A transposed convolution of stride 2 sums a quarter of its taps into each output."""
+        for module in self.body:
+            if isinstance(module, nn.ConvTranspose2d):
+                fan_in = module.in_channels * 16 / 4
+                nn.init.normal_(module.weight, std=math.sqrt(2 / fan_in))
+            elif isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if isinstance(module, nn.ConvTranspose2d | nn.Conv2d):
+                module.bias = nn.Parameter(torch.zeros(module.out_channels))
+
+    def forward(self, z: Tensor) -> Tensor:
+        images: Tensor = self.body(self.grow(z).unflatten(-1, self.start))
+        return images
+
+
+class PerceptronDecoder(nn.Module):
+    """Latents [B, n] -> observations [B, *shape] by a perceptron with a linear last layer."""
+
+    def __init__(self, latent_dim: int, widths: Sequence[int], shape: Sequence[int], activation: str) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        self.body = perceptron(latent_dim, widths, activation)
+        self.last = nn.Linear(widths[-1] if widths else latent_dim, math.prod(shape))
+
+    def forward(self, z: Tensor) -> Tensor:
+        values: Tensor = self.last(self.body(z))
+        return values.unflatten(-1, self.shape)
+
+
+def build_encoder(config: EncoderConfig, shape: Sequence[int], latent_dim: int) -> nn.Module:
+    """The module x [B, *shape] -> (mean, std), each [B, n]."""
+    if config.kind == "vgg16":
+        return VGG16Encoder(shape, latent_dim, config.width, config.pretrained)
+    flat = nn.Flatten(1)
+    return nn.Sequential(flat, GaussianPerceptron(math.prod(shape), config.widths, latent_dim, config.activation))
+
+
+def build_decoder(config: DecoderConfig, shape: Sequence[int], latent_dim: int) -> nn.Module:
+    """The module z [B, n] -> [B, *shape]: means of a Gaussian likelihood, logits of a Bernoulli one."""
+    kinds = {"mlp": PerceptronDecoder, "convolutional": ConvolutionalDecoder}
+    return kinds[config.kind](latent_dim, config.widths, shape, config.activation)
+
+
+def _grey(features: nn.Sequential, channels: int) -> nn.Sequential:
+    """VGG16's features with the first layer for other than three channels."""
+    first = features[0]
+    assert isinstance(first, nn.Conv2d)
+    features[0] = nn.Conv2d(channels, first.out_channels, 3, padding=1)
+    return features
+
+
+def _image(shape: Sequence[int], multiple: int) -> tuple[int, int, int]:
+    if len(shape) != 3 or shape[1] % multiple or shape[2] % multiple:
+        raise InputError(
+            f"observations of shape {tuple(shape)}: expected (channels, H, W), H and W multiples of {multiple}"
+        )
+    return shape[0], shape[1], shape[2]
