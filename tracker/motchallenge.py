@@ -91,6 +91,11 @@ class TrackTable:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def select(self, rows: NDArray[np.bool_]) -> TrackTable:
+        """The rows of a mask [N]."""
+        class_ids = None if self.class_ids is None else self.class_ids[rows]
+        return TrackTable(self.frames[rows], self.ids[rows], self.boxes[rows], self.scores[rows], class_ids)
+
 
 def read_detections(path: str | Path) -> DetectionTable:
     """Read detections from MOT text or from DeepSORT's `.npy`, N x (10 + D).
