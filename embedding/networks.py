@@ -6,14 +6,14 @@ All are plain modules under `torch.func`: no in-place activation and no memory-f
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models import VGG16_Weights
-from torchvision.models.vgg import cfgs, make_layers, vgg16
 
 from embedding.config import DecoderConfig, EncoderConfig
 from embedding.errors import InputError
@@ -77,18 +77,19 @@ class VGG16Encoder(nn.Module):
         channels, height, breadth = _image(shape, 32)
         if pretrained and (width != 1 or channels != 3):
             raise InputError("encoder.pretrained: ImageNet weights fit width 1 and three channels only")
-        plan = [layer if isinstance(layer, str) else max(1, round(width * layer)) for layer in cfgs["D"]]
-        self.body = make_layers(plan) if channels == 3 else _grey(make_layers(plan), channels)
-        for module in self.body.modules():
+        vgg = _torchvision_vgg()
+        plan = [layer if isinstance(layer, str) else max(1, round(width * layer)) for layer in vgg.cfgs["D"]]
+        self.body = vgg.make_layers(plan)
+        if channels != 3:
+            self.body[0] = nn.Conv2d(channels, int(plan[0]), 3, padding=1)
+        _initialise(self.body)
+        for module in self.body:
             if isinstance(module, nn.ReLU):
                 module.inplace = False
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                module.bias = nn.Parameter(torch.zeros(module.out_channels))
         self.head = GaussianHead(int(plan[-2]) * (height // 32) * (breadth // 32), outputs)
         mean, std = [0.0] * channels, [1.0] * channels
         if pretrained:
-            self.body.load_state_dict(vgg16(weights=VGG16_Weights.IMAGENET1K_V1).features.state_dict())
+            self.body.load_state_dict(vgg.vgg16(weights="IMAGENET1K_V1").features.state_dict())
             mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # of ImageNet, for images in [0, 1]
         self.register_buffer("channel_mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("channel_std", torch.tensor(std).view(-1, 1, 1))
@@ -118,18 +119,7 @@ class ConvolutionalDecoder(nn.Module):
         layers.append(nn.Conv2d(widths[-1], channels, 3, padding=1))
         self.grow = nn.Sequential(nn.Linear(latent_dim, math.prod(self.start)), ACTIVATIONS[activation]())
         self.body = nn.Sequential(*layers)
-        self._initialise()
-
-    def _initialise(self) -> None:
-        """He's initialisation. A transposed convolution of stride 2 sums a quarter of its taps into each output."""
-        for module in self.body:
-            if isinstance(module, nn.ConvTranspose2d):
-                fan_in = module.in_channels * 16 / 4
-                nn.init.normal_(module.weight, std=math.sqrt(2 / fan_in))
-            elif isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if isinstance(module, nn.ConvTranspose2d | nn.Conv2d):
-                module.bias = nn.Parameter(torch.zeros(module.out_channels))
+        _initialise(self.body)
 
     def forward(self, z: Tensor) -> Tensor:
         images: Tensor = self.body(self.grow(z).unflatten(-1, self.start))
@@ -164,12 +154,22 @@ def build_decoder(config: DecoderConfig, shape: Sequence[int], latent_dim: int) 
     return kinds[config.kind](latent_dim, config.widths, shape, config.activation)
 
 
-def _grey(features: nn.Sequential, channels: int) -> nn.Sequential:
-    """VGG16's features with the first layer for other than three channels."""
-    first = features[0]
-    assert isinstance(first, nn.Conv2d)
-    features[0] = nn.Conv2d(channels, first.out_channels, 3, padding=1)
-    return features
+def _initialise(layers: nn.Sequential) -> None:
+    """He's initialisation, by the inputs an output sums: of a transposed convolution, kernel / stride squared."""
+    for module in layers:
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            stride = math.prod(module.stride) if module.transposed else 1
+            fan_in = module.in_channels * math.prod(module.kernel_size) / stride
+            nn.init.normal_(module.weight, std=math.sqrt(2 / fan_in))
+            module.bias = nn.Parameter(torch.zeros(module.out_channels))
+
+
+def _torchvision_vgg() -> Any:
+    """torchvision.models.vgg, imported on use: it takes seconds, and warns of its own use of torch.jit."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        from torchvision.models import vgg
+    return vgg
 
 
 def _image(shape: Sequence[int], multiple: int) -> tuple[int, int, int]:
