@@ -1,0 +1,82 @@
+"""Score result files against ground truth: `python -m tools.evaluate --gt ROOT --results DIR [--json FILE]`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tracker.errors import InputError
+from tracker.evaluation import load_scenes, score
+from tracker.metrics_table import print_table, write_json
+from tracker.sequences import find_sequences
+
+
+def main(
+    gt: Annotated[Path, typer.Option(help="Root with sequences (NAME/gt/gt.txt), one sequence, or NAME.txt files.")],
+    results: Annotated[Path, typer.Option(help="Folder with NAME.txt, or one such file.")],
+    json: Annotated[Path | None, typer.Option(help="Write the table as JSON too.")] = None,
+    count_missing: Annotated[bool, typer.Option(help="Score sequences without a result as empty ones.")] = False,
+    check: Annotated[bool, typer.Option(help="Compute CLEAR and identity with motmetrics too and compare.")] = False,
+) -> None:
+    """Print CLEAR MOT, identity and HOTA figures, a row a sequence and one of all together."""
+    try:
+        scenes = load_scenes(find_ground_truth(gt), find_results(results), count_missing=count_missing, say=_say)
+        rows = score(scenes)
+        if json is not None:
+            write_json(json, rows)
+    except InputError as error:
+        _say(f"error: {error}")
+        raise typer.Exit(2) from None
+    print_table(rows)
+    if check:
+        from tracker.parity import largest_differences, score_with_motmetrics
+
+        differences = largest_differences(rows, score_with_motmetrics(scenes))
+        print("largest difference from motmetrics:")
+        for column, (difference, name) in differences.items():
+            print(f"  {column:9} {difference:.2f}" + (f" ({name})" if difference else ""))
+
+
+def find_ground_truth(root: Path) -> dict[str, Path]:
+    """Name -> ground truth of every sequence below the root, or NAME.txt files in it.
+
+    Raises:
+        InputError: there is none.
+    """
+    flat = _text_files(root) if root.is_dir() and not (root / "gt").exists() else {}
+    if flat:
+        return flat
+    found = {sequence.name: sequence.ground_truth for sequence in find_sequences(["all"], root)}
+    with_truth = {name: path for name, path in found.items() if path is not None}
+    if not with_truth:
+        raise InputError(f"{root}: no sequence has gt/gt.txt: {', '.join(found)}")
+    return with_truth
+
+
+def find_results(path: Path) -> dict[str, Path]:
+    """Name -> NAME.txt of a folder, or of the one file.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = {path.stem: path} if path.is_file() else _text_files(path)
+    if not found:
+        raise InputError(f"{path}: {'no NAME.txt in it' if path.is_dir() else 'no such folder'}, expected results")
+    return found
+
+
+def _text_files(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob("*.txt"))}
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()
