@@ -1,8 +1,8 @@
 """The CLEAR and identity columns once more, through motmetrics: an independent check of `tracker.evaluation`.
 
 The identity columns agree exactly. The rest differs a little where the definitions do: motmetrics lets a lost object
-keep its claim on its last result for ever, trackeval for one frame, and so they match differently now and then (IDs, FP,
-FN, MOTP, FM); motmetrics takes coverage of 80 % as mostly tracked, trackeval more than 80 % (MT, PT).
+keep its claim on its last result for ever, trackeval for one frame, and so now and then they match differently (IDs,
+FP, FN, MOTP, FM); motmetrics takes coverage of 80 % as mostly tracked, trackeval more than 80 % (MT, PT).
 """
 
 from __future__ import annotations
