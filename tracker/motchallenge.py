@@ -216,7 +216,8 @@ def _read_npy(path: Path) -> tuple[FloatArray, Where]:
 
 def _checked_columns(values: FloatArray, where: Where) -> tuple[IntArray, FloatArray, FloatArray]:
     """Frames [N], boxes [N, 4] xyxy and scores [N] of raw rows [N, C >= 6], or InputError."""
-    used = values[:, :7].astype(np.float64)
+    with np.errstate(over="ignore"):
+        used = values[:, :7].astype(np.float64)
     for column in range(used.shape[1]):
         _require(np.abs(used[:, column]) < LIMIT, used, column, "a finite number", where)
     whole = (used[:, 0] >= 1) & (used[:, 0] == np.floor(used[:, 0]))
@@ -237,7 +238,8 @@ def _require(valid: NDArray[np.bool_], values: FloatArray, column: int, expected
 def _classes_of_detections(values: FloatArray) -> IntArray | None:
     if not len(values) or values.shape[1] < 8 or (values[:, 8:FIRST_FEATURE] != -1).any():
         return None
-    return values[:, 7].astype(np.int64) if _are_whole(values[:, 7], minimum=0) else None
+    column = values[:, 7].astype(np.float64)
+    return column.astype(np.int64) if _are_whole(column, minimum=0) else None
 
 
 def _are_whole(column: FloatArray, minimum: int) -> bool:
