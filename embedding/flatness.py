@@ -124,7 +124,7 @@ def metric_moments(
     if estimator == "directional":
         if isinstance(directions, int):
             raise ValueError("directions: expected orthonormal vectors [B, n, k]")
-        return _directional_moments(decoder, z, directions)
+        return _directional_moments(decoder, z.contiguous(), directions)
     if estimator == "finite_difference":
         return _matrix_moments(_difference_jacobian(decoder, z, step))
     if estimator == "exact":
@@ -145,6 +145,7 @@ def haar_directions(noise: Tensor) -> Tensor:
 
 def jacobian(decoder: Decoder, z: Tensor, chunk: int = 16) -> Tensor:
     """df/dz at each latent by forward derivatives, `chunk` latent axes at a time. z [B, n] -> [B, D, n]"""
+    z = z.contiguous()  # forward derivatives refuse an expanded tensor
     axes = torch.eye(z.shape[-1], dtype=z.dtype, device=z.device).unsqueeze(1).expand(-1, *z.shape)  # [n, B, n]
 
     def derivative(tangent: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ def main(
     out: Annotated[Path | None, typer.Option(help="output folder; default runs/NAME")] = None,
 ) -> None:
     """Train a model; its weights and record are written to the output folder."""
+    warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)  # torch's own use of it
     folder = out or Path("runs") / Path(config).stem
     try:
         resolved = load_config(config, set_ or [])
