@@ -13,7 +13,10 @@ from tracker.evaluation import load_scenes, score
 from tracker.metrics_table import print_table, write_json
 from tracker.sequences import find_sequences
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+
+@app.command()
 def main(
     gt: Annotated[Path, typer.Option(help="Root with sequences (NAME/gt/gt.txt), one sequence, or NAME.txt files.")],
     results: Annotated[Path, typer.Option(help="Folder with NAME.txt, or one such file.")],
@@ -77,6 +80,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
     app()
