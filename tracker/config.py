@@ -36,6 +36,8 @@ class Stage(BaseModel):
     """Largest cost of a match; null: the preset's threshold for this kind of match."""
     assign_before_threshold: bool = False
     """Solve over every overlapping pair and drop bad matches afterwards (SORT), instead of gating first."""
+    when: Literal["always", "appearance", "motion"] = "always"
+    """`appearance`: only in frames where appearance separates; `motion`: only where it is absent or says nothing."""
 
 
 class TrackerConfig(BaseModel):
@@ -54,6 +56,7 @@ class TrackerConfig(BaseModel):
     max_coast: int = Field(0, ge=0)
     gating_threshold: float = Field(9.4877, gt=0)
     max_iou_distance: float = Field(0.7, ge=0, le=1)
+    camera_shift: bool = False
     appearance: Literal["none", "gallery", "average"] = "none"
     metric: Literal["cosine", "euclidean"] = "cosine"
     budget: int = Field(100, ge=1)

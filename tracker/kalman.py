@@ -148,6 +148,10 @@ class SeparableFilter:
         p_xv += p_vv
         p_vv += noise_velocity
 
+    def shift(self, offset: FloatArray) -> None:
+        """Move every filter by (x, y) pixels [2]."""
+        self.state[0, :, :2] += offset
+
     def update(self, rows: Rows, boxes: FloatArray) -> None:
         """Correct the filters `rows` [K] by the boxes [K, 4]."""
         position, velocity, p_xx, p_xv, p_vv = self.state[:, rows]

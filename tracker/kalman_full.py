@@ -85,6 +85,10 @@ class FullFilter:
         covariance[:, range(4), range(4)] += self.model.measurement.at(self.mean[rows])
         return covariance
 
+    def shift(self, offset: FloatArray) -> None:
+        """Move every filter by (x, y) pixels [2]."""
+        self.state[:, :2] += offset
+
     def update(self, rows: Rows, boxes: FloatArray) -> None:
         """Correct the filters `rows` [K] by the boxes [K, 4]: K = P H' S^-1, P -= K S K'."""
         innovation = self.model.to_measurement(boxes) - self.mean[rows]

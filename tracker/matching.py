@@ -53,8 +53,11 @@ def match(
         [M] for each track its detection (a row of `frame`), or NONE.
     """
     found = np.full(len(tracks), NONE)
+    appearance_speaks = max_appearance_distance is not None
     free = np.ones(len(frame.boxes), dtype=bool)
     for stage in config.stages:
+        if stage.when == ("motion" if appearance_speaks else "appearance"):
+            continue
         rows = np.flatnonzero((found == NONE) & _eligible(stage, tracks))
         columns = np.flatnonzero(free & (frame.high == (stage.detections == "high")))
         if not len(rows) or not len(columns):

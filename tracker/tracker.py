@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from tracker.appearance import AppearanceMemory, AveragedFeature, Gallery, prepare
 from tracker.boxes import non_maximum_suppression
 from tracker.calibration import OnlineThreshold
+from tracker.camera_shift import shift_from_boxes
 from tracker.config import TrackerConfig, load_config
-from tracker.detections import Detections, IntArray, Tracks
+from tracker.detections import Detections, FloatArray, IntArray, Tracks
 from tracker.kalman import MOTION_MODELS, SeparableFilter
 from tracker.kalman_full import FullFilter
 from tracker.matching import Observations, match
@@ -78,6 +79,8 @@ class Tracker:
         if affine is not None:
             self._follow_camera(affine)
         frame, source = self._observe(detections)
+        if affine is None and self.config.camera_shift:
+            self._follow_boxes(frame.boxes[frame.high])
         found = match(self.config, self.state, self.filter, self.memory, frame, self._appearance_gate(frame))
         self._correct(found, frame)
         self._start(found, frame)
@@ -104,6 +107,10 @@ class Tracker:
         if isinstance(self.filter, SeparableFilter):
             self.filter = FullFilter.from_separable(self.filter)
         self.filter.warp(affine)
+
+    def _follow_boxes(self, boxes: FloatArray) -> None:
+        seen = self.state.confirmed & (self.state.missed == 0)
+        self.filter.shift(shift_from_boxes(self.filter.model.to_boxes(self.filter.mean[seen]), boxes))
 
     def _observe(self, detections: Detections) -> tuple[Observations, IntArray]:
         """The detections worth matching, and their rows in the caller's arrays."""
