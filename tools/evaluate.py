@@ -18,7 +18,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    gt: Annotated[Path, typer.Option(help="Root with sequences (NAME/gt/gt.txt), one sequence, or NAME.txt files.")],
+    gt: Annotated[Path, typer.Option(help="Root with sequences (NAME/gt/gt.txt), or one sequence.")],
     results: Annotated[Path, typer.Option(help="Folder with NAME.txt, or one such file.")],
     json: Annotated[Path | None, typer.Option(help="Write the table as JSON too.")] = None,
     count_missing: Annotated[bool, typer.Option(help="Score sequences without a result as empty ones.")] = False,
@@ -44,14 +44,11 @@ def main(
 
 
 def find_ground_truth(root: Path) -> dict[str, Path]:
-    """Name -> ground truth of every sequence below the root, or NAME.txt files in it.
+    """Name -> ground truth of every sequence at or below the root.
 
     Raises:
         InputError: there is none.
     """
-    flat = _text_files(root) if root.is_dir() and not (root / "gt").exists() else {}
-    if flat:
-        return flat
     found = {sequence.name: sequence.ground_truth for sequence in find_sequences(["all"], root)}
     with_truth = {name: path for name, path in found.items() if path is not None}
     if not with_truth:
@@ -65,14 +62,10 @@ def find_results(path: Path) -> dict[str, Path]:
     Raises:
         InputError: there is none.
     """
-    found = {path.stem: path} if path.is_file() else _text_files(path)
-    if not found:
+    files = [path] if path.is_file() else sorted(path.glob("[!.]*.txt"))
+    if not files:
         raise InputError(f"{path}: {'no NAME.txt in it' if path.is_dir() else 'no such folder'}, expected results")
-    return found
-
-
-def _text_files(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.glob("*.txt"))}
+    return {file.stem: file for file in files}
 
 
 def _say(line: str) -> None:

@@ -270,7 +270,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        if isinstance(error, OSError):
+        ours = {
+            None,
+            *map(str, (temporary, path, *path.parents)),
+        }  # no name: a write to an open file, as on a full disk
+        if isinstance(error, OSError) and error.filename in ours:
             raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
         raise
 

@@ -184,9 +184,10 @@ def _count_images(folder: Path) -> int:
         return 0
     try:
         with os.scandir(folder) as entries:
-            return sum(Path(entry.name).suffix.lower() in IMAGE_SUFFIXES for entry in entries)
+            names = [entry.name for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
+    return sum(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names)
 
 
 def _read_seqinfo(path: Path) -> dict[str, str]:

@@ -90,7 +90,11 @@ def test_ground_truth_scored_against_itself_is_perfect() -> None:
     ("class_ids", "flag", "found", "false_positives", "missed"),
     [
         ([1, 1], 1, 2, 0, 0),  # two pedestrians, both found
-        ([1, 7], 1, 1, 0, 0),  # a static person: its result is neither right nor wrong
+        ([1, 2], 1, 1, 0, 0),  # a person on a vehicle: its result is neither right nor wrong
+        ([1, 7], 1, 1, 0, 0),  # a static person, likewise
+        ([1, 8], 1, 1, 0, 0),  # a distractor
+        ([1, 12], 1, 1, 0, 0),  # a reflection
+        ([1, 7], 0, 1, 0, 0),  # the flag does not matter there
         ([1, 3], 1, 1, 1, 0),  # a car: its result is wrong
         ([1, 1], 0, 1, 1, 0),  # a pedestrian that does not count is no distractor
         (None, 1, 2, 0, 0),  # MOT15: no classes, all flagged rows count

@@ -345,6 +345,13 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_failure_elsewhere_is_not_blamed_on_the_target(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="weights"), atomic_path(tmp_path / "out.txt") as temporary:
+        temporary.touch()
+        (tmp_path / "weights").read_bytes()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_new_file_has_ordinary_permissions(tmp_path: Path) -> None:
     ordinary = written(tmp_path, "", "ordinary")
     with atomic_path(tmp_path / "new.txt") as temporary:
