@@ -25,7 +25,7 @@ def explain_poor_match(truth: TrackTable, result: TrackTable) -> str | None:
     count = count_overlapping(truth, result)
     if count >= POOR * possible:
         return None
-    found = f"{count} of {len(result)} result boxes overlap ground truth"
+    found = f"only {count} of {len(result)} result boxes overlap ground truth"
     if np.abs(result.boxes).max() <= NORMALISED:
         return f"{found}: coordinates are fractions of the frame (largest {result.boxes.max():.4g}), expected pixels"
     best, reading = max(
@@ -33,7 +33,7 @@ def explain_poor_match(truth: TrackTable, result: TrackTable) -> str | None:
         key=lambda pair: pair[0],
     )
     if best >= max(POOR * possible, BETTER * count):
-        return f"{found}, {best} would {reading}"
+        return f"{found}; {best} would {reading}"
     return f"{found}: results span {_extent(result)}, ground truth {_extent(truth)}; is it the same video and size?"
 
 
@@ -51,12 +51,15 @@ def count_overlapping(truth: TrackTable, result: TrackTable) -> int:
 def _other_readings(truth: TrackTable, result: TrackTable) -> Iterator[tuple[str, TrackTable]]:
     size = result.boxes[:, 2:] - result.boxes[:, :2]  # the third and fourth number of each box in the file
     corners = np.concatenate((result.boxes[:, :2], size), axis=1)
-    yield "if they were right, bottom: written as left, top, right, bottom", _with_boxes(result, corners)
+    yield "if read as left, top, right, bottom (expected left, top, width, height)", _with_boxes(result, corners)
     centred = result.boxes - 0.5 * np.tile(size, 2)
-    yield "if left, top were the centre: written as centre x, centre y, width, height", _with_boxes(result, centred)
+    yield (
+        "if read as centre x, centre y, width, height (expected left, top, width, height)",
+        _with_boxes(result, centred),
+    )
     for shift in sorted({-1, 1, int(truth.frames[0] - result.frames[0])} - {0}, key=abs):
         moved = replace(result, frames=result.frames + shift)
-        yield f"with frame numbers {shift:+d}: frames are counted from 1", moved
+        yield f"with {shift:+d} on every frame number (expected the ground truth's, from 1)", moved
 
 
 def _with_boxes(result: TrackTable, boxes: FloatArray) -> TrackTable:

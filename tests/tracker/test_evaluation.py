@@ -177,10 +177,13 @@ def as_corners_read_as_sizes(truth: TrackTable) -> TrackTable:
 @pytest.mark.parametrize(
     ("slip", "said"),
     [
-        (as_corners_read_as_sizes, "written as left, top, right, bottom"),
-        (lambda t: replace(t, boxes=t.boxes + np.tile([5, 10], 2)), "written as centre x, centre y, width, height"),
-        (lambda t: replace(t, frames=t.frames + 1), "40 would with frame numbers -1"),
-        (lambda t: replace(t, frames=t.frames + 1000), "40 would with frame numbers -1000"),
+        (as_corners_read_as_sizes, "40 would if read as left, top, right, bottom"),
+        (
+            lambda t: replace(t, boxes=t.boxes + np.tile([5, 10], 2)),
+            "40 would if read as centre x, centre y, width, height",
+        ),
+        (lambda t: replace(t, frames=t.frames + 1), "40 would with -1 on every frame number"),
+        (lambda t: replace(t, frames=t.frames + 1000), "40 would with -1000 on every"),
         (lambda t: replace(t, boxes=t.boxes / 640), "fractions of the frame"),
         (
             lambda t: replace(t, boxes=t.boxes + 3000),
@@ -201,7 +204,7 @@ def test_one_sequence_that_does_not_match_is_said_and_scored() -> None:
     )
     assert rows["B"]["Recall"] == 0.0
     assert len(said) == 1
-    assert said[0].startswith("B: 0 of 40 result boxes overlap ground truth, 40 would")
+    assert said[0].startswith("B: only 0 of 40 result boxes overlap ground truth; 40 would")
 
 
 PUBLISHED = {  # DeepSORT's published output: MOTA, IDF1, IDs
