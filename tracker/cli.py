@@ -1,0 +1,172 @@
+"""The `track` command: options in, jobs out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tracker.config import load_config
+from tracker.errors import InputError
+from tracker.pipeline import Job, Summary
+from tracker.sequences import Sequence, find_sequences
+
+MANY_VALUES = ("--seq", "--set")  # options that take all values up to the next option
+DEFAULT_OUT = Path("output")
+USAGE_ERROR: Any = typer.BadParameter.__mro__[
+    2
+]  # ClickException; typer carries its own copy of click or needs the real one
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def track(
+    seq: Annotated[
+        list[str],
+        typer.Option(
+            help="Sequences: name under --root, folder, video, camera index, URL; `all` for every one of the root."
+        ),
+    ] = [],  # noqa: B006  (typer copies it)
+    det: Annotated[
+        str | None,
+        typer.Option(
+            help="Detections: MOT text or .npy, {seq} is the sequence's name; or hog, torchvision:NAME, FILE.onnx."
+        ),
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder of sequences; default $MOT_ROOT.")] = None,
+    config: Annotated[str, typer.Option(help="sort, deepsort, flatsort or a YAML file.")] = "flatsort",
+    set_: Annotated[
+        list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override settings of the preset.")
+    ] = [],  # noqa: B006
+    descriptor: Annotated[
+        str, typer.Option(help="Descriptor for detections without features; `none` tracks by motion alone.")
+    ] = "default",
+    out: Annotated[
+        Path | None, typer.Option(help="Result file of one sequence, folder of several; default output/NAME.txt.")
+    ] = None,
+    video: Annotated[str | None, typer.Option(help="Annotated video (.mp4); {seq} is the sequence's name.")] = None,
+    table: Annotated[
+        str | None, typer.Option(help="Tracks with the detection behind each box, .csv or .parquet; {seq} as above.")
+    ] = None,
+    camera_motion: Annotated[
+        str | None, typer.Option(help="Compensate the camera's motion, told from the frames: ecc or sparse.")
+    ] = None,
+    interpolate: Annotated[int, typer.Option(min=0, help="Fill gaps of up to N frames, once all are tracked.")] = 0,
+    smooth: Annotated[bool, typer.Option("--smooth", help="Smooth finished tracks (Rauch-Tung-Striebel).")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Show a live window; q ends the run.")] = False,
+    evaluate: Annotated[bool, typer.Option("--evaluate", help="Print metrics where there is ground truth.")] = False,
+    jobs: Annotated[
+        str, typer.Option(help="Sequences tracked at once: a number of processes, or `ray` for a Ray cluster.")
+    ] = "1",
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Render a scene, track it, score it, draw it; needs nothing else.")
+    ] = False,
+) -> None:
+    """Track objects through image sequences and videos."""
+    if demo:
+        from tracker.demo_run import run_demo
+
+        run_demo(out or Path("demo_output"), config, set_)
+        return
+    if not seq or det is None:
+        raise InputError(f"{'--seq' if not seq else '--det'}: missing; try `track --demo`, or `track --help`")
+    settings = load_config(config, set_)
+    sequences = find_sequences(seq, root)
+    tracked = [
+        Job(
+            sequence=sequence,
+            config=settings,
+            detections=det,
+            descriptor=descriptor,
+            out=_result_path(out, sequence, len(sequences)),
+            video=_named(video, "--video", sequence, len(sequences)),
+            table=_named(table, "--table", sequence, len(sequences)),
+            camera_motion=_one_of(camera_motion, "--camera-motion", ("ecc", "sparse")),
+            interpolate=interpolate,
+            smooth=smooth,
+            show=show,
+        )
+        for sequence in sequences
+    ]
+    if evaluate and not any(sequence.ground_truth for sequence in sequences):
+        raise InputError(f"--evaluate: no ground truth (gt/gt.txt) in {', '.join(s.name for s in sequences)}")
+    from tracker.jobs import run_all
+
+    summaries = run_all(tracked, jobs)
+    if evaluate:
+        print_evaluation(sequences, summaries)
+
+
+def print_evaluation(sequences: list[Sequence], summaries: list[Summary]) -> None:
+    """Print the metrics table of the sequences that have ground truth."""
+    from tracker.evaluation import evaluate
+    from tracker.metrics_table import print_table
+
+    truth = {sequence.name: sequence.ground_truth for sequence in sequences if sequence.ground_truth is not None}
+    print_table(evaluate(truth, {summary.name: summary.out for summary in summaries if summary.name in truth}))
+
+
+def _result_path(out: Path | None, sequence: Sequence, count: int) -> Path:
+    if out is None:
+        return DEFAULT_OUT / f"{sequence.name}.txt"
+    if count == 1 and not out.is_dir():
+        return out
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: is a file, expected a folder for {count} sequences")
+    return out / f"{sequence.name}.txt"
+
+
+def _named(pattern: str | None, option: str, sequence: Sequence, count: int) -> Path | None:
+    if pattern is None:
+        return None
+    if count > 1 and "{seq}" not in pattern:
+        raise InputError(f"{option} {pattern}: expected {{seq}} in the name, as {count} sequences would share it")
+    return Path(pattern.replace("{seq}", sequence.name))
+
+
+def _one_of(value: str | None, option: str, choices: tuple[str, ...]) -> str | None:
+    if value is not None and value not in choices:
+        raise InputError(f"{option} {value}: expected {' or '.join(choices)}")
+    return value
+
+
+def spread_values(arguments: list[str]) -> list[str]:
+    """`--seq A B` as `--seq A --seq B`, which is how the option parser wants it; likewise `--set`."""
+    spread: list[str] = []
+    current = None
+    for argument in arguments:
+        if argument.startswith("-") and not argument.lstrip("-").isdecimal():
+            current = argument if argument in MANY_VALUES else None
+            awaits_value = current is not None
+        elif current is not None:
+            if not awaits_value:
+                spread.append(current)
+            awaits_value = False
+        spread.append(argument)
+    return spread
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run `track`; bad input ends with one line and exit code 2."""
+    try:
+        status = app(args=spread_values(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
+    except USAGE_ERROR as error:
+        _fail(error.format_message())
+    except InputError as error:
+        _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        print("track: interrupted, nothing more was written", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> None:
+    print(f"track: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
