@@ -78,7 +78,7 @@ def test_decoders_keep_samples_apart() -> None:
 
 
 def test_he_initialisation_keeps_the_signal() -> None:
-    """Through thirteen and ten layers of ReLU the mean square stays within a factor of a few: no dying, no exploding."""
+    """Through thirteen and ten layers of ReLU the mean square stays within a factor of a few."""
     torch.manual_seed(0)
     config = DecoderConfig(kind="convolutional", widths=(256, 128, 64, 32, 16), activation="relu")
     encoder, decoder = build_encoder(QUARTER_VGG, CROP, 128), build_decoder(config, CROP, 128)

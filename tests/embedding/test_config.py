@@ -1,0 +1,86 @@
+"""Configurations: the committed ones, overrides, and what is said about mistakes."""
+
+from pathlib import Path
+
+import pytest
+
+from embedding.config import PRESETS, load_config, parse_config
+from embedding.errors import InputError
+
+MINIMAL = {"data": {"kind": "pendulum"}, "constraint": {"bound": 0.003}, "steps": 10}
+
+
+@pytest.mark.parametrize("path", sorted(PRESETS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_committed_configurations(path: Path) -> None:
+    config = load_config(path.stem)
+    assert config == load_config(path)
+    assert parse_config(config.model_dump(mode="json"), "a round trip") == config
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "value"),
+    [
+        ("steps=7", "steps", 7),
+        ("flatness.weight=1e-4", "flatness.weight", 1e-4),  # YAML 1.1 would call it text
+        ("flatness.c2=0", "flatness.c2", 0.0),  # the ablation without identity term
+        ("flatness.c2=learned", "flatness.c2", "learned"),
+        ("mixup.enabled=false", "mixup.enabled", False),
+        ("model.decoder.widths=[8, 4]", "model.decoder.widths", (8, 4)),
+        ("constraint.max_initial_steps=null", "constraint.max_initial_steps", None),
+        ("data.path=a=b.npz", "data.path", "a=b.npz"),  # only the first = parts key and value
+    ],
+)
+def test_overrides(override: str, key: str, value: object) -> None:
+    found: object = load_config("pendulum", [override])
+    for name in key.split("."):
+        found = getattr(found, name)
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("flatness.wieght=1", r"unknown key 'flatness.wieght', the nearest known is 'flatness.weight'"),
+        ("weight=1", r"unknown key 'weight', the nearest known is 'flatness.weight'"),  # the right name, no section
+        ("modle.latent_dim=3", r"the nearest known is 'model.latent_dim'|nearest known is 'model'"),
+        ("steps=many", r"steps: found 'many', input should be a valid integer"),
+        ("steps=0", r"steps: found 0, input should be greater than 0"),
+        ("flatness.mode=flat", r"flatness.mode: found 'flat', input should be 'absolute' or 'relative'"),
+        ("constraint.bound_fraction=0.1", r"expected exactly one of bound and bound_fraction"),
+        ("steps", r"expected KEY=VALUE"),
+        ("=3", r"expected KEY=VALUE"),
+        ("steps.more=3", r"steps holds a value"),
+        ("seed=[1", r"not a YAML value"),
+    ],
+)
+def test_wrong_overrides(override: str, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint) as error:
+        load_config("pendulum", [override])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (b"steps: [1", "not YAML"),
+        (b"- 1\n- 2\n", "found list, expected keys"),
+        (b"\xff\xfe\x00", "cannot be read"),
+        (b"steps: 3\n", "key 'data' is missing"),
+    ],
+)
+def test_broken_files(tmp_path: Path, text: bytes, complaint: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(text)
+    with pytest.raises(InputError, match=complaint) as error:
+        load_config(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_no_such_configuration() -> None:
+    with pytest.raises(InputError, match=r"expected a YAML file or one of .*pendulum"):
+        load_config("pendulun")
+
+
+def test_defaults_are_the_vhp_vae() -> None:
+    assert parse_config(MINIMAL, "here").flatness.weight == 0
