@@ -1,8 +1,9 @@
 """Geodesics by energy minimisation: the graph's zigzag path, pulled taut.
 
 A curve with fixed ends is the straight line between them plus a displacement. The displacement's sine coefficients,
-scaled by 1 / frequency, are the unknowns: in these the energy of a flat map has a multiple of the identity as its
-Hessian, so that a quasi-Newton method converges in a few steps however many points the curve has.
+scaled by the line's length over the frequency, are the unknowns: in these the energy of a flat map, relative to the
+line's, has nearly a multiple of the identity as its Hessian, so that a quasi-Newton method converges in a few steps
+however many points and curves there are.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import math
 
 import torch
 
-from embedding.geometry.curves import curve_energy, curve_length, resample, straight_line
+from embedding.geometry.curves import curve_energy, curve_length, polygon_length, resample, straight_line
 from embedding.geometry.metric import Decoder
 
-POINTS = 64  # of a refined curve
-STEPS = 300  # at most, of L-BFGS
+POINTS = 40  # of a refined curve
+STEPS = 200  # at most, of L-BFGS
+TOLERANCE = 1e-6  # fall of a curve's relative energy a step, on average, at which the minimisation ends
 
 
 def sine_basis(points: int, like: torch.Tensor) -> torch.Tensor:
@@ -38,13 +40,18 @@ def minimise_energy(decoder: Decoder, curves: torch.Tensor, steps: int = STEPS) 
     Returns:
         [P, T, n], none longer in observation space than the curve it started from.
     """
-    basis = sine_basis(curves.shape[1], curves)
     line = straight_line(curves[:, 0], curves[:, -1], curves.shape[1])
-    coefficients = torch.linalg.lstsq(basis.expand(len(curves), -1, -1), curves - line).solution.requires_grad_()
+    length = polygon_length(line).clamp_min(torch.finfo(curves.dtype).eps)[:, None, None]
+    basis = length * sine_basis(curves.shape[1], curves)  # [P, T, T - 2]
+    coefficients = torch.linalg.lstsq(basis, curves - line).solution.requires_grad_()
     with torch.no_grad():
         unit = curve_energy(_observe(decoder, line)).clamp_min(torch.finfo(curves.dtype).tiny)
     optimiser = torch.optim.LBFGS(
-        [coefficients], max_iter=steps, history_size=20, tolerance_change=1e-10, line_search_fn="strong_wolfe"
+        [coefficients],
+        max_iter=steps,
+        history_size=20,
+        tolerance_change=TOLERANCE * len(curves),
+        line_search_fn="strong_wolfe",
     )
 
     def relative_energy() -> torch.Tensor:
