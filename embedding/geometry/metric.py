@@ -8,12 +8,10 @@ Riemannian metric G(z) = J(z)ᵀ J(z), J = df/dz (Arvanitidis et al. 2018; Chen 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
-from torch.func import jvp, vmap
 
-Decoder = Callable[[torch.Tensor], torch.Tensor]
+from embedding.flatness import Decoder, jacobian
 
 CHUNK = 512  # latents a pass: bounds memory, not accuracy
 
@@ -23,16 +21,6 @@ def decode(decoder: Decoder, z: torch.Tensor, chunk: int = 8192) -> torch.Tensor
     with torch.no_grad():
         rows = z.reshape(-1, z.shape[-1]).split(chunk)
         return torch.cat([decoder(part).flatten(1) for part in rows]).reshape(*z.shape[:-1], -1)
-
-
-def jacobian(decoder: Decoder, z: torch.Tensor) -> torch.Tensor:
-    """Exact Jacobians [B, D, n] at latents [B, n], by one forward-mode pass a latent direction."""
-    basis = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
-
-    def along(direction: torch.Tensor) -> torch.Tensor:
-        return jvp(decoder, (z,), (direction.expand_as(z),))[1].flatten(1)
-
-    return vmap(along, out_dims=-1, chunk_size=16)(basis)
 
 
 def metric_tensor(decoder: Decoder, z: torch.Tensor, chunk: int = CHUNK) -> torch.Tensor:
