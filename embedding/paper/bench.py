@@ -63,7 +63,7 @@ class Bench:
 
     output: Path
     quick: bool = False
-    kept: Path = KEPT
+    kept: Path = field(default_factory=lambda: KEPT)
     say: Callable[[str], None] = print
     _models: dict[str, FlatVAE] = field(default_factory=dict)
 

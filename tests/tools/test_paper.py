@@ -1,0 +1,96 @@
+"""The paper's experiments from end to end at small sizes: the layout of what they write, and which models they use."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+
+from embedding.config import load_config
+from embedding.model import WEIGHTS, load_model
+from embedding.paper import bench as bench_module
+from embedding.paper import measures
+from embedding.paper.bench import Bench, keep, matches
+from tools.paper import main
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+BOX = {"median", "q1", "q3", "p95"}
+MOMENTS = {"mean", "std"}
+
+
+@pytest.fixture
+def nothing_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """As if no models came with the project, so that they are trained; the output folder."""
+    monkeypatch.setattr(bench_module.Bench, "kept", tmp_path / "none", raising=False)
+    monkeypatch.setattr(bench_module, "KEPT", tmp_path / "none")
+    torch.set_num_threads(1)
+    return tmp_path
+
+
+def test_pendulum_writes_figures_and_the_agreed_layout(nothing_kept: Path) -> None:
+    main("pendulum", nothing_kept, quick=True)
+    figures = json.loads((nothing_kept / "pendulum.json").read_text())
+    for variant in ("vhp_vae", "vhp_fmvae"):
+        model = figures[variant]
+        assert set(model["condition"]) == set(model["magnification"]) == BOX
+        assert 1 <= model["condition"]["q1"] <= model["condition"]["median"] <= model["condition"]["p95"]
+        assert 0 < model["reconstruction"] < 0.1
+        ratio = model["length_ratio"]
+        assert set(ratio) == {"observation", "latent", "refined", "floor"}
+        assert set(ratio["observation"]) == set(ratio["latent"]) == set(ratio["floor"]) == MOMENTS
+        assert ratio["refined"]["latent"]["mean"] <= 1 + 1e-6
+        assert ratio["refined"]["observation"]["mean"] >= 1 - 1e-3
+        assert ratio["floor"]["mean"] < ratio["refined"]["latent"]["mean"]
+    for name in ("figure01-pendulum-equidistance.png", "figure02-pendulum-boxes.png"):
+        assert (nothing_kept / name).read_bytes().startswith(b"\x89PNG")
+    assert not list(nothing_kept.glob(".*")), "a temporary file was left behind"
+
+
+@pytest.mark.parametrize(
+    ("experiment", "near"),
+    [("pendulem", "pendulum?"), ("Table1", "table1?"), ("al", "all?")],  # slips of the pen
+)
+def test_an_unknown_experiment_ends_with_code_2(
+    experiment: str, near: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        main(experiment, tmp_path / "out")
+    assert ended.value.exit_code == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert near in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_is_trained_once_and_kept_weights_are_used_if_the_configuration_is_theirs(tmp_path: Path) -> None:
+    said: list[str] = []
+    first = Bench(tmp_path, quick=True, kept=tmp_path / "kept", say=said.append)
+    model = first.model("pendulum", "vhp_vae")
+    again = Bench(tmp_path, quick=True, kept=tmp_path / "kept", say=said.append)
+    assert torch.equal(next(again.model("pendulum", "vhp_vae").parameters()), next(model.parameters()))
+    assert len(said) == 1
+    folder = tmp_path / "models" / "pendulum-vhp_vae"
+    keep(folder, tmp_path / "kept" / "pendulum-vhp_vae.safetensors")
+    kept = tmp_path / "kept" / "pendulum-vhp_vae.safetensors"
+    assert kept.stat().st_size < 0.6 * (folder / WEIGHTS).stat().st_size
+    z = torch.randn(50, 2)
+    torch.testing.assert_close(load_model(kept).decode(z), model.decode(z), rtol=0, atol=5e-3)
+    quick = load_config("pendulum", ["flatness.weight=0", "tensorboard=false", *bench_module.QUICK])
+    assert matches(kept, quick.model_copy(update={"threads": 2}))  # of no consequence to the result
+    assert not matches(kept, quick.model_copy(update={"steps": 61}))
+    assert not matches(tmp_path / "absent.safetensors", quick)
+
+
+def test_box_statistics_are_numpy_s_percentiles() -> None:
+    values = torch.arange(101, dtype=torch.float64)
+    assert measures.box(values) == pytest.approx({"median": 50, "q1": 25, "q3": 75, "p95": 95})
+
+
+def test_the_published_table_is_that_of_the_paper() -> None:
+    means = [
+        [model[space]["mean"] for space in ("observation", "latent")]
+        for data in measures.PUBLISHED_TABLE1.values()
+        for model in data.values()
+    ]
+    assert means == [[1.02, 0.93], [1.23, 0.82], [1.01, 0.92], [1.13, 0.70]]
