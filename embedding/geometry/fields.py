@@ -22,12 +22,12 @@ class Grid:
 
     @classmethod
     def around(cls, latents: torch.Tensor, side: int = 120, margin: float = 0.05) -> Grid:
-        """`side` x `side` points over the bounding box of latents [N, 2], widened by `margin` of its size."""
+        """`side` x `side` points over the smallest square around latents [N, 2], widened by `margin` on each side."""
         low, high = latents.amin(dim=0), latents.amax(dim=0)
-        low, high = low - margin * (high - low), high + margin * (high - low)
+        reach = float((high - low).max()) * (0.5 + margin)
         horizontal, vertical = (
-            torch.linspace(float(first), float(last), side, dtype=latents.dtype)
-            for first, last in zip(low, high, strict=True)
+            torch.linspace(middle - reach, middle + reach, side, dtype=latents.dtype)
+            for middle in ((low + high) / 2).tolist()
         )
         return cls(horizontal, vertical)
 

@@ -15,6 +15,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.quiver import Quiver
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from embedding.checkpoint import atomic
 from embedding.geometry import Grid, condition_number, distance_field, magnification_field, relative_magnification
@@ -55,7 +56,7 @@ def equidistance(axes: Axes, decoder: Decoder, latents: torch.Tensor, side: int)
     On a flat map the shade is even and the lines are evenly spaced circles.
 
     Args:
-        latents: [N, 2] encoded observations; the plot covers their bounding box.
+        latents: [N, 2] encoded observations; the plot covers a square around them.
         side: grid points a side.
     """
     grid = Grid.around(latents, side)
@@ -118,6 +119,9 @@ def boxes(axes: Axes, values: Mapping[str, torch.Tensor], titles: Mapping[str, s
         patch.set_alpha(0.75)
     axes.set_xticks(range(1, len(values) + 1), [titles[name] for name in values])
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel(label)
     axes.axhline(1, color="grey", linewidth=0.8, linestyle=":", zorder=0)
     axes.grid(axis="y", which="both", linewidth=0.3, alpha=0.5)

@@ -234,13 +234,13 @@ def test_table1_of_a_flat_map_shows_the_floor_and_of_a_curved_one_does_not() -> 
 
 
 def test_distance_field_of_a_flat_map_is_round() -> None:
-    grid = Grid.around(rows((0, 0), (2, 1)), side=61, margin=0)
-    field = distance_field(torch.nn.Identity(), grid, rows((0.5, 0.5))[0])
-    exact = (grid.points() - rows((0.5, 0.5))).norm(dim=1).reshape(grid.shape).numpy()
+    grid = Grid.around(rows((0, 0), (1, 0.5)), side=61, margin=0)
+    field = distance_field(torch.nn.Identity(), grid, rows((0.5, 0.25))[0])
+    exact = (grid.points() - rows((0.5, 0.25))).norm(dim=1).reshape(grid.shape).numpy()
     assert field.shape == (61, 61)
     assert (field >= exact - 1e-9).all()
     far = exact > 0.2
-    assert (field[far] / exact[far]).max() < 1.03  # stretched grid: its 24 directions are spread unevenly
+    assert (field[far] / exact[far]).max() < 1.014  # paths run in 24 directions
 
 
 def test_magnification_field_of_the_sphere() -> None:
