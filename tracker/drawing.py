@@ -69,7 +69,7 @@ def draw_tracks(image: Image, tracks: Tracks, trails: Trails | None = None) -> I
         trails: `trails.update(tracks)` is called, and what it remembers is drawn.
     """
     drawn = image.copy()
-    width = max(1, round(image.shape[0] / 400))
+    width = max(1, round(image.shape[0] / 360))
     if trails is not None:
         trails.update(tracks)
         _draw_trails(drawn, trails, width)
@@ -77,7 +77,7 @@ def draw_tracks(image: Image, tracks: Tracks, trails: Trails | None = None) -> I
     for row in np.argsort(tracks.boxes[:, 3], kind="stable"):
         track, coasts = int(tracks.ids[row]), bool(tracks.detection[row] < 0)
         _draw_box(drawn, corners[row], colour_of(track), width, dashed=coasts)
-        _draw_label(drawn, corners[row], str(track), colour_of(track), width, filled=not coasts)
+        _draw_label(drawn, corners[row], str(track), colour_of(track), filled=not coasts)
     return drawn
 
 
@@ -112,10 +112,11 @@ def _draw_box(image: Image, corners: NDArray[np.int32], colour: Colour, width: i
             cv2.line(image, (x, start), (x, min(start + dash, bottom)), colour, width)
 
 
-def _draw_label(image: Image, corners: NDArray[np.int32], text: str, colour: Colour, width: int, filled: bool) -> None:
+def _draw_label(image: Image, corners: NDArray[np.int32], text: str, colour: Colour, filled: bool) -> None:
     import cv2
 
-    font, scale, padding = cv2.FONT_HERSHEY_DUPLEX, 0.42 * width, 3 * width
+    enlarged = max(1.0, image.shape[0] / 540)
+    font, scale, padding, line = cv2.FONT_HERSHEY_DUPLEX, 0.42 * enlarged, round(3 * enlarged), round(enlarged)
     (text_width, text_height), _ = cv2.getTextSize(text, font, scale, 1)
     tag_width, tag_height = text_width + 2 * padding, text_height + 2 * padding
     left = int(np.clip(corners[0], 0, max(0, image.shape[1] - tag_width)))
@@ -125,10 +126,10 @@ def _draw_label(image: Image, corners: NDArray[np.int32], text: str, colour: Col
         cv2.rectangle(image, *tag, colour, cv2.FILLED)
     else:
         cv2.rectangle(image, *tag, (32, 32, 32), cv2.FILLED)
-        cv2.rectangle(image, *tag, colour, max(1, width // 2))
+        cv2.rectangle(image, *tag, colour, line)
     ink = _readable_on(colour) if filled else (255, 255, 255)
     baseline = (left + padding, top + tag_height - padding)
-    cv2.putText(image, text, baseline, font, scale, ink, max(1, width // 2), cv2.LINE_AA)
+    cv2.putText(image, text, baseline, font, scale, ink, line, cv2.LINE_AA)
 
 
 def _readable_on(colour: Colour) -> Colour:
