@@ -44,7 +44,8 @@ def assign(cost: NDArray[np.floating], threshold: float) -> tuple[IntArray, IntA
     if alone.all():
         return rows, columns
     single_rows, single_columns = rows[alone], columns[alone]
-    rest_rows, rest_columns = np.unique(rows[~alone]), np.unique(columns[~alone])
+    rest_rows = np.flatnonzero(np.bincount(rows[~alone]))
+    rest_columns = np.flatnonzero(np.bincount(columns[~alone]))
     rest = cost[np.ix_(rest_rows, rest_columns)].astype(np.float64)
     np.copyto(rest, threshold + CLIP_MARGIN, where=rest > threshold)
     found_rows, found_columns = _solve(rest)

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from tracker.command import run_command
 from tracker.config import load_config
 from tracker.errors import InputError
 from tracker.pipeline import Job, Summary
 from tracker.sequences import Sequence, find_sequences
 
-MANY_VALUES = ("--seq", "--set")  # options that take all values up to the next option
 DEFAULT_OUT = Path("output")
-USAGE_ERROR: Any = typer.BadParameter.__mro__[
-    2
-]  # ClickException; typer carries its own copy of click or needs the real one
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-@app.command()
 def track(
     seq: Annotated[
         list[str],
@@ -133,39 +126,9 @@ def _one_of(value: str | None, option: str, choices: tuple[str, ...]) -> str | N
     return value
 
 
-def spread_values(arguments: list[str]) -> list[str]:
-    """`--seq A B` as `--seq A --seq B`, which is how the option parser wants it; likewise `--set`."""
-    spread: list[str] = []
-    current = None
-    for argument in arguments:
-        if argument.startswith("-") and not argument.lstrip("-").isdecimal():
-            current = argument if argument in MANY_VALUES else None
-            awaits_value = current is not None
-        elif current is not None:
-            if not awaits_value:
-                spread.append(current)
-            awaits_value = False
-        spread.append(argument)
-    return spread
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """Run `track`; bad input ends with one line and exit code 2."""
-    try:
-        status = app(args=spread_values(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
-    except USAGE_ERROR as error:
-        _fail(error.format_message())
-    except InputError as error:
-        _fail(str(error))
-    except (KeyboardInterrupt, typer.Abort):
-        print("track: interrupted, nothing more was written", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(status if isinstance(status, int) else 0)
-
-
-def _fail(message: str) -> None:
-    print(f"track: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+    """The `track` command; bad input ends with one line and exit code 2."""
+    run_command(track, "track", arguments, many_values=("--seq", "--set"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,214 @@
+"""Time `Tracker.update` on synthetic streams, beside the peers that are installed, as ratios in one run.
+
+    python -m tools.benchmark [--peers] [--sizes 10,30,100] [--out DIR]
+    python -m tools.benchmark training
+
+CPU time a frame, one thread: median and 95th percentile. A ratio is the peer's median over that of our faithful preset
+on the same stream: `sort` without features, `deepsort` with them.
+"""
+# ruff: noqa: E402
+
+from __future__ import annotations
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # read when NumPy is imported
+    os.environ[variable] = "1"
+
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tools.benchmark_peers import Contender, ours, peers
+from tracker import Detections, InputError
+
+DIMENSION = 128
+DENSITY = 45 / (1920 * 1080)  # objects a square pixel, as in MOT16-04
+WARM_UP, MEASURED = 120, 100  # frames; a gallery of 100 is full by then
+WARM_UP_SECONDS, MEASURED_SECONDS = 20.0, 10.0  # CPU seconds after which a slow tracker has to do
+MIN_MEASURED = 10  # frames, however slow
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one tracker took on one stream, microseconds of CPU a frame."""
+
+    name: str
+    features: bool
+    objects: int
+    median_us: float
+    p95_us: float
+    frames: int
+    warm_up: int
+
+
+def stream(objects: int, with_features: bool, seed: int = 0) -> Iterator[Detections]:
+    """Endless frames of objects that drift and turn back at the border, in a picture that grows with their number.
+
+    5 % of the detections are missing in each frame; boxes jitter by 1.5 pixels; features are 128-d, about 0.06 in
+    cosine distance from their object's own and 1.0 from another's.
+    """
+    random = np.random.default_rng(seed)
+    height = np.sqrt(objects / DENSITY * 9 / 16)
+    picture = np.array([height * 16 / 9, height])
+    centre, velocity = random.uniform(0, picture, (objects, 2)), random.normal(0, 2, (objects, 2))
+    tall = random.uniform(80, 200, objects)
+    half = 0.5 * np.stack((0.4 * tall, tall), axis=1)
+    identity = random.normal(size=(objects, DIMENSION)).astype(np.float32)
+    while True:
+        centre += velocity
+        velocity = np.where((centre < 0) | (centre > picture), -velocity, velocity)
+        seen = random.random(objects) > 0.05
+        boxes = np.concatenate((centre - half, centre + half), axis=1) + random.normal(0, 1.5, (objects, 4))
+        features = None
+        if with_features:
+            features = identity + 0.25 * random.normal(size=identity.shape).astype(np.float32)
+            features = features[seen]
+        yield Detections(boxes[seen], random.uniform(0.7, 1, seen.sum()), features)
+
+
+def measure(contender: Contender, objects: int) -> Timing:
+    """CPU time of each update after a warm-up."""
+    update, prepare = contender.make()
+    times: list[float] = []
+    warm_up, spent = 0, 0.0
+    for detections in stream(objects, contender.features):
+        arguments = prepare(detections)
+        started = time.process_time()
+        update(*arguments)
+        taken = time.process_time() - started
+        spent += taken
+        if warm_up < WARM_UP and spent < WARM_UP_SECONDS:
+            warm_up, last = warm_up + 1, spent
+            continue
+        times.append(taken)
+        if len(times) == MEASURED or (len(times) >= MIN_MEASURED and spent - last > MEASURED_SECONDS):
+            break
+    microseconds = 1e6 * np.array(times)
+    median, p95 = float(np.median(microseconds)), float(np.percentile(microseconds, 95))
+    return Timing(contender.label, contender.features, objects, median, p95, len(times), warm_up)
+
+
+def measure_all(contenders: list[Contender], sizes: list[int]) -> list[Timing]:
+    """Every contender on every size, those that share a stream next to each other."""
+    timings = []
+    for objects in sizes:
+        for contender in sorted(contenders, key=lambda contender: contender.features):
+            timings.append(measure(contender, objects))
+            last = timings[-1]
+            print(f"{last.objects:5d} objects  {last.name}: {last.median_us:.0f} us", file=sys.stderr, flush=True)
+    return timings
+
+
+def ratio(timing: Timing, timings: list[Timing]) -> float:
+    """How many times longer than our faithful preset on the same stream."""
+    reference = "deepsort" if timing.features else "sort"
+    ours = next(other for other in timings if (other.name, other.objects) == (reference, timing.objects))
+    return timing.median_us / ours.median_us
+
+
+def table_of(timings: list[Timing]) -> Table:
+    """Trackers down, sizes across: median / p95 in microseconds, and the ratio."""
+    sizes = sorted({timing.objects for timing in timings})
+    table = Table(title="CPU time of one update, one thread: median / p95 in us (times our preset)")
+    table.add_column("tracker")
+    for objects in sizes:
+        table.add_column(f"{objects} objects", justify="right")
+    for features, heading in ((False, "motion only"), (True, f"with {DIMENSION}-d features")):
+        table.add_row(f"[bold]{heading}[/bold]")
+        for name in dict.fromkeys(timing.name for timing in timings if timing.features == features):
+            row = {t.objects: t for t in timings if t.name == name and t.features == features}
+            cells = [f"{t.median_us:.0f} / {t.p95_us:.0f} ({ratio(t, timings):.1f}x)" for _, t in sorted(row.items())]
+            table.add_row(name, *cells)
+    return table
+
+
+def plot(timings: list[Timing], path: Path) -> None:
+    """Median over the number of objects, one line a tracker, ours drawn thick."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, 2, figsize=(12, 5), sharey=True, layout="constrained")
+    for panel, features in zip(panels, (False, True), strict=True):
+        for name in dict.fromkeys(timing.name for timing in timings if timing.features == features):
+            line = sorted((t.objects, t.median_us) for t in timings if t.name == name and t.features == features)
+            own = "(" not in name
+            panel.plot(*zip(*line, strict=True), marker="o", lw=3 if own else 1.2, ls="-" if own else "--", label=name)
+        sizes = sorted({timing.objects for timing in timings})
+        panel.set(xscale="log", yscale="log", xlabel="objects", xticks=sizes, xticklabels=[str(size) for size in sizes])
+        panel.set_title(f"with {DIMENSION}-d features" if features else "motion only")
+        panel.minorticks_off()
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=8)
+    panels[0].set_ylabel("CPU time of one update, us (median, one thread)")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def main(
+    what: Annotated[str, typer.Argument(help="update: the tracker; training: a step of the descriptor's.")] = "update",
+    with_peers: Annotated[bool, typer.Option("--peers", help="Time the installed peers too.")] = False,
+    sizes: Annotated[str, typer.Option(help="Numbers of objects.")] = "10,30,100,300,1000",
+    out: Annotated[Path | None, typer.Option(help="Folder for benchmark.json, .txt and .png.")] = None,
+) -> None:
+    """Measure and print; with --out, keep the table, the numbers and a plot."""
+    if what == "training":
+        benchmark_training()
+        return
+    if what != "update":
+        raise InputError(f"{what}: expected update or training")
+    try:
+        counts = [int(size) for size in sizes.split(",")]
+    except ValueError:
+        raise InputError(f"--sizes {sizes}: expected numbers separated by commas") from None
+    contenders = ours()
+    if with_peers:
+        warnings.filterwarnings("ignore")
+        for peer in peers():
+            if peer.is_installed:
+                contenders.append(peer)
+            else:
+                print(f"{peer.name}: not installed (pip install {peer.package})", file=sys.stderr)
+    timings = measure_all(contenders, counts)
+    Console(width=None if sys.stdout.isatty() else 200).print(table_of(timings))
+    if out is not None:
+        write(timings, out)
+
+
+def write(timings: list[Timing], out: Path) -> None:
+    """Keep the table, the numbers and the plot in the folder `out`."""
+    import json
+
+    from tracker.motchallenge import atomic_path
+
+    rows = [{**asdict(timing), "ratio": ratio(timing, timings)} for timing in timings]
+    with atomic_path(out / "benchmark.json") as path:
+        path.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    with atomic_path(out / "benchmark.txt") as path, path.open("w", encoding="utf-8") as file:
+        Console(file=file, width=200).print(table_of(timings))
+    with atomic_path(out / "benchmark.png") as path:
+        plot(timings, path)
+
+
+def benchmark_training() -> None:
+    """Print what the flatness penalty costs in training, estimator by estimator."""
+    from embedding.cost import print_training_cost
+
+    print_training_cost()
+
+
+if __name__ == "__main__":
+    from tracker.command import run_command
+
+    run_command(main, "benchmark")
