@@ -36,6 +36,7 @@ DENSITY = 45 / (1920 * 1080)  # objects a square pixel, as in MOT16-04
 WARM_UP, MEASURED = 120, 100  # frames; a gallery of 100 is full by then
 WARM_UP_SECONDS, MEASURED_SECONDS = 20.0, 10.0  # CPU seconds after which a slow tracker has to do
 MIN_MEASURED = 10  # frames, however slow
+TURN = 5  # frames a tracker runs before the next one's turn: drift of the machine meets all alike
 
 
 @dataclass(frozen=True)
@@ -76,36 +77,57 @@ def stream(objects: int, with_features: bool, seed: int = 0) -> Iterator[Detecti
         yield Detections(boxes[seen], random.uniform(0.7, 1, seen.sum()), features)
 
 
-def measure(contender: Contender, objects: int) -> Timing:
-    """CPU time of each update after a warm-up."""
-    update, prepare = contender.make()
-    times: list[float] = []
-    warm_up, spent = 0, 0.0
-    for detections in stream(objects, contender.features):
-        arguments = prepare(detections)
-        started = time.process_time()
-        update(*arguments)
-        taken = time.process_time() - started
-        spent += taken
-        if warm_up < WARM_UP and spent < WARM_UP_SECONDS:
-            warm_up, last = warm_up + 1, spent
-            continue
-        times.append(taken)
-        if len(times) == MEASURED or (len(times) >= MIN_MEASURED and spent - last > MEASURED_SECONDS):
-            break
-    microseconds = 1e6 * np.array(times)
-    median, p95 = float(np.median(microseconds)), float(np.percentile(microseconds, 95))
-    return Timing(contender.label, contender.features, objects, median, p95, len(times), warm_up)
+class Runner:
+    """One tracker on its own copy of the stream."""
+
+    def __init__(self, contender: Contender, objects: int) -> None:
+        self.contender = contender
+        self.objects = objects
+        self._update, self._prepare = contender.make()
+        self._frames = stream(objects, contender.features)
+        self._warm_up: list[float] = []
+        self._measured: list[float] = []
+
+    @property
+    def is_done(self) -> bool:
+        """Whether enough frames were measured, or as many as time allows."""
+        slow = len(self._measured) >= MIN_MEASURED and sum(self._measured) > MEASURED_SECONDS
+        return slow or len(self._measured) >= MEASURED
+
+    def take_turn(self) -> None:
+        """Run some frames, timing the tracker's update alone."""
+        for _ in range(TURN):
+            arguments = self._prepare(next(self._frames))
+            started = time.process_time()
+            self._update(*arguments)
+            taken = time.process_time() - started
+            warm = len(self._warm_up) == WARM_UP or sum(self._warm_up) > WARM_UP_SECONDS
+            (self._measured if warm else self._warm_up).append(taken)
+
+    @property
+    def timing(self) -> Timing:
+        microseconds = 1e6 * np.array(self._measured)
+        return Timing(
+            name=self.contender.label,
+            features=self.contender.features,
+            objects=self.objects,
+            median_us=float(np.median(microseconds)),
+            p95_us=float(np.percentile(microseconds, 95)),
+            frames=len(self._measured),
+            warm_up=len(self._warm_up),
+        )
 
 
 def measure_all(contenders: list[Contender], sizes: list[int]) -> list[Timing]:
-    """Every contender on every size, those that share a stream next to each other."""
+    """Every contender on every size; those of one size take turns."""
     timings = []
     for objects in sizes:
-        for contender in sorted(contenders, key=lambda contender: contender.features):
-            timings.append(measure(contender, objects))
-            last = timings[-1]
-            print(f"{last.objects:5d} objects  {last.name}: {last.median_us:.0f} us", file=sys.stderr, flush=True)
+        runners = [Runner(contender, objects) for contender in contenders]
+        while waiting := [runner for runner in runners if not runner.is_done]:
+            for runner in waiting:
+                runner.take_turn()
+        timings += [runner.timing for runner in runners]
+        print(f"{objects} objects done", file=sys.stderr, flush=True)
     return timings
 
 

@@ -58,8 +58,8 @@ def match(
     for stage in config.stages:
         if stage.when == ("motion" if appearance_speaks else "appearance"):
             continue
-        rows = np.flatnonzero((found == NONE) & _eligible(stage, tracks))
-        columns = np.flatnonzero(free & (frame.high == (stage.detections == "high")))
+        rows = _eligible(stage, tracks, found).nonzero()[0]
+        columns = (free & (frame.high == (stage.detections == "high"))).nonzero()[0]
         if not len(rows) or not len(columns):
             continue
         if stage.match == "appearance":
@@ -80,8 +80,9 @@ def match(
     return found
 
 
-def _eligible(stage: Stage, tracks: TrackState) -> Mask:
-    eligible = np.ones(len(tracks), dtype=bool)
+def _eligible(stage: Stage, tracks: TrackState, found: IntArray) -> Mask:
+    """[M] the unmatched tracks that take part in the stage."""
+    eligible = found == NONE
     if stage.tracks != "all":
         eligible &= tracks.confirmed == (stage.tracks == "confirmed")
     if stage.max_missed is not None:
@@ -106,11 +107,13 @@ def _assign_stage(
         return assign(cost, threshold)
     pairs: list[tuple[IntArray, IntArray]] = []
     left = np.arange(cost.shape[1])
-    for age in np.unique(missed):
-        level = np.flatnonzero(missed == age)
+    for age in np.flatnonzero(np.bincount(missed)):
+        level = (missed == age).nonzero()[0]
         rows, columns = assign(cost[np.ix_(level, left)], threshold)
         pairs.append((level[rows], left[columns]))
-        left = np.delete(left, columns)
+        free = np.ones(len(left), dtype=bool)
+        free[columns] = False
+        left = left[free]
         if not len(left):
             break
     return np.concatenate([rows for rows, _ in pairs]), np.concatenate([columns for _, columns in pairs])

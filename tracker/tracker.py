@@ -99,7 +99,9 @@ class Tracker:
         self.state.age += steps
         for _ in range(min(steps, self.config.max_age + 1)):  # after more, no track is left to predict
             self.filter.predict()
-        valid = self.filter.valid & (self.state.age <= self.config.max_age + 1)
+        valid = self.filter.valid
+        if steps > 1:
+            valid &= self.state.age <= self.config.max_age + 1
         if not valid.all():
             self._keep(valid)
 
@@ -116,9 +118,10 @@ class Tracker:
         """The detections worth matching, and their rows in the caller's arrays."""
         config, scores = self.config, detections.scores
         floor = config.min_confidence if config.low_confidence is None else config.low_confidence
-        source = np.flatnonzero(scores >= floor)
-        source = source[non_maximum_suppression(detections.boxes[source], scores[source], config.nms_max_overlap)]
-        chosen = detections.select(source)
+        source = (scores >= floor).nonzero()[0]
+        if config.nms_max_overlap < 1:
+            source = source[non_maximum_suppression(detections.boxes[source], scores[source], config.nms_max_overlap)]
+        chosen = detections if len(source) == len(detections) else detections.select(source)
         features = None
         if self.memory is not None and chosen.features is not None and len(chosen):
             features = prepare(chosen.features, config.metric)
@@ -143,7 +146,7 @@ class Tracker:
 
     def _correct(self, found: IntArray, frame: Observations) -> None:
         """Update the matched tracks, age the others, drop those that are over."""
-        rows = np.flatnonzero(found != NONE)
+        rows = (found != NONE).nonzero()[0]
         columns = found[rows]
         self.filter.update(rows, frame.boxes[columns])
         if self.memory is not None and frame.features is not None:
@@ -158,7 +161,7 @@ class Tracker:
         """Begin a track for each good detection that no track took."""
         free = frame.high & (frame.scores >= self.config.new_track_confidence)
         free[found[found != NONE]] = False
-        columns = np.flatnonzero(free)
+        columns = free.nonzero()[0]
         count, born = len(columns), len(self.state) + np.arange(len(columns))
         if not count:
             return
@@ -183,7 +186,7 @@ class Tracker:
         shown = state.confirmed & (state.missed <= config.max_coast)
         if config.min_hits and self.frames_seen > config.min_hits:
             shown &= state.streak >= config.min_hits
-        rows = np.flatnonzero(shown)
+        rows = shown.nonzero()[0]
         boxes = self.filter.model.to_boxes(self.filter.mean[rows])
         detection = state.detection[rows]
         detected = detection != NONE
