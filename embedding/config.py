@@ -93,6 +93,12 @@ class FlatnessConfig(Section):
     c2: Literal["learned"] | float = "learned"  # the metric's target; 0 (no identity term) and 1 are ablations
     detach_latent: bool = False  # True: the penalty trains the decoder alone
 
+    @model_validator(mode="after")
+    def target_has_a_scale(self) -> FlatnessConfig:
+        if self.mode == "relative" and self.c2 != "learned":
+            raise ValueError(f"c2 is {self.c2:g}, but relative mode knows no fixed target; expected mode absolute")
+        return self
+
 
 class ConstraintConfig(Section):
     """The bound on the reconstruction error C (per value, not summed), and how beta enforces it (Eq. 14)."""

@@ -47,6 +47,7 @@ def test_overrides(override: str, key: str, value: object) -> None:
         ("steps=0", r"steps: found 0, input should be greater than 0"),
         ("flatness.mode=flat", r"flatness.mode: found 'flat', input should be 'absolute' or 'relative'"),
         ("constraint.bound_fraction=0.1", r"expected exactly one of bound and bound_fraction"),
+        ("flatness={mode: relative, c2: 0}", r"flatness: c2 is 0, but relative mode knows no fixed target"),
         ("steps", r"expected KEY=VALUE"),
         ("=3", r"expected KEY=VALUE"),
         ("steps.more=3", r"steps holds a value"),
