@@ -10,7 +10,7 @@ import typer
 from tracker.command import run_command
 from tracker.config import load_config
 from tracker.errors import InputError
-from tracker.pipeline import Job, Summary
+from tracker.pipeline import Job
 from tracker.sequences import Sequence, find_sequences
 
 DEFAULT_OUT = Path("output")
@@ -41,6 +41,7 @@ def track(
         Path | None, typer.Option(help="Result file of one sequence, folder of several; default output/NAME.txt.")
     ] = None,
     video: Annotated[str | None, typer.Option(help="Annotated video (.mp4); {seq} is the sequence's name.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Contact sheet of annotated frames (.png); {seq} as above.")] = None,
     table: Annotated[
         str | None, typer.Option(help="Tracks with the detection behind each box, .csv or .parquet; {seq} as above.")
     ] = None,
@@ -77,6 +78,7 @@ def track(
             out=_result_path(out, sequence, len(sequences)),
             video=_named(video, "--video", sequence, len(sequences)),
             table=_named(table, "--table", sequence, len(sequences)),
+            sheet=_named(sheet, "--sheet", sequence, len(sequences)),
             camera_motion=_one_of(camera_motion, "--camera-motion", ("ecc", "sparse")),
             interpolate=interpolate,
             smooth=smooth,
@@ -86,20 +88,11 @@ def track(
     ]
     if evaluate and not any(sequence.ground_truth for sequence in sequences):
         raise InputError(f"--evaluate: no ground truth (gt/gt.txt) in {', '.join(s.name for s in sequences)}")
-    from tracker.jobs import run_all
+    from tracker.jobs import print_evaluation, run_all
 
     summaries = run_all(tracked, jobs)
     if evaluate:
         print_evaluation(sequences, summaries)
-
-
-def print_evaluation(sequences: list[Sequence], summaries: list[Summary]) -> None:
-    """Print the metrics table of the sequences that have ground truth."""
-    from tracker.evaluation import evaluate
-    from tracker.metrics_table import print_table
-
-    truth = {sequence.name: sequence.ground_truth for sequence in sequences if sequence.ground_truth is not None}
-    print_table(evaluate(truth, {summary.name: summary.out for summary in summaries if summary.name in truth}))
 
 
 def _result_path(out: Path | None, sequence: Sequence, count: int) -> Path:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from tracker.errors import InputError
 from tracker.pipeline import Job, Progress, Summary, run
+from tracker.sequences import Sequence
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -69,6 +70,15 @@ def _tell(summary: Summary) -> None:
         f"{summary.name}: {summary.tracks} tracks in {summary.frames} frames, {rate:.0f} frames/s -> {summary.out}",
         file=sys.stderr,
     )
+
+
+def print_evaluation(sequences: list[Sequence], summaries: list[Summary]) -> None:
+    """Print the metrics table of the sequences that have ground truth."""
+    from tracker.evaluation import evaluate
+    from tracker.metrics_table import print_table
+
+    truth = {sequence.name: sequence.ground_truth for sequence in sequences if sequence.ground_truth is not None}
+    print_table(evaluate(truth, {summary.name: summary.out for summary in summaries if summary.name in truth}))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from tracker.frames import Frames, Image, open_frames
 from tracker.motchallenge import DetectionTable, read_detections, write_table
 from tracker.record import TrackRecord, interpolate, smooth
 from tracker.sequences import Sequence, find_detections
-from tracker.sinks import Sink, StopTracking, TextSink, VideoSink, WindowSink
+from tracker.sinks import SheetSink, Sink, StopTracking, TextSink, VideoSink, WindowSink
 from tracker.tracker import Tracker
 
 Observed = tuple[int, Image | None, Detections]
@@ -36,7 +36,7 @@ class Job:
         detections: file name or detector, as the user wrote it.
         descriptor: name of the descriptor for detections without features; `none` to track by motion.
         out: result file.
-        video, table: further files to write, or None.
+        video, sheet, table: further files to write, or None.
         camera_motion: `ecc`, `sparse` or None.
         interpolate: longest gap to fill, frames; 0 fills none.
         smooth: smooth finished tracks.
@@ -49,6 +49,7 @@ class Job:
     descriptor: str
     out: Path
     video: Path | None = None
+    sheet: Path | None = None
     table: Path | None = None
     camera_motion: str | None = None
     interpolate: int = 0
@@ -144,6 +145,7 @@ class ObservationSource:
             f"--det {self.job.detections} is a detector": self._detect is not None,
             "the descriptor looks at them": self._features is not None and self._features.is_needed,
             "--video draws on them": self.job.video is not None,
+            "--sheet draws on them": self.job.sheet is not None,
             "--show shows them": self.job.show,
             f"--camera-motion {self.job.camera_motion} compares them": self.job.camera_motion is not None,
         }
@@ -228,6 +230,8 @@ def _sinks(job: Job, frames: Frames | None) -> list[Sink]:
         assert frames is not None and frames.size is not None
         rate = job.sequence.frame_rate or frames.frame_rate or 30.0
         sinks.append(VideoSink(job.video, rate, frames.size))
+    if job.sheet is not None:
+        sinks.append(SheetSink(job.sheet, job.sequence.length or (frames.length if frames else None)))
     if job.show:
         sinks.append(WindowSink())
     return sinks
@@ -243,7 +247,7 @@ def _replay(record: TrackRecord, job: Job, frame_count: int) -> None:
     """Send improved tracks to the sinks in a second pass over the frames."""
     with ExitStack() as stack:
         frames = None
-        if job.video is not None or job.show:
+        if job.video is not None or job.sheet is not None or job.show:
             assert job.sequence.frames is not None
             frames = stack.enter_context(open_frames(job.sequence.frames))
         sinks = [stack.enter_context(sink) for sink in _sinks(job, frames)]

@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tracker.detections import Tracks
 from tracker.drawing import Trails, draw_tracks, show
 from tracker.frames import Image
 from tracker.motchallenge import ResultWriter
-from tracker.video import VideoWriter
+from tracker.video import VideoWriter, contact_sheet
 
 
 class StopTracking(Exception):
@@ -59,6 +61,39 @@ class VideoSink(Sink):
     def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
         if image is not None:
             self._writer.write(draw_tracks(image, tracks, self._trails))
+
+
+class SheetSink(Sink):
+    """A PNG of annotated frames, evenly spread over the sequence.
+
+    Args:
+        path: the PNG.
+        length: frames of the sequence; None where nobody knows, and then every hundredth frame is taken.
+    """
+
+    COUNT, COLUMNS, WIDTH = 6, 2, 640  # frames; of them side by side; pixels of one
+
+    def __init__(self, path: Path, length: int | None) -> None:
+        self._path = path
+        self._every = max(length // self.COUNT, 1) if length else 100
+        self._trails = Trails()
+        self._images: list[Image] = []
+        super().__init__()
+
+    def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
+        import cv2
+
+        wanted = frame_index % self._every == self._every // 2 and len(self._images) < self.COUNT
+        if image is None or not wanted:
+            self._trails.update(tracks)
+            return
+        drawn = draw_tracks(image, tracks, self._trails)
+        height = round(drawn.shape[0] * self.WIDTH / drawn.shape[1])
+        self._images.append(np.asarray(cv2.resize(drawn, (self.WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8))
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is None and self._images:
+            contact_sheet(self._images, self.COLUMNS, self._path)
 
 
 class WindowSink(Sink):
