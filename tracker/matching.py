@@ -7,6 +7,7 @@ Rows are tracks, columns detections, both as indices into the tracker's table an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 from tracker.appearance import AppearanceMemory, Features
 from tracker.assignment import assign
 from tracker.boxes import iou
-from tracker.config import Stage, TrackerConfig
 from tracker.detections import FloatArray, IntArray
 from tracker.kalman import SeparableFilter
 from tracker.kalman_full import FullFilter
 from tracker.state import NONE, TrackState
+
+if TYPE_CHECKING:
+    from tracker.config import Stage, TrackerConfig
 
 Mask = NDArray[np.bool_]
 

@@ -7,7 +7,7 @@ the order in which tracks were born.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,12 +16,14 @@ from tracker.appearance import AppearanceMemory, AveragedFeature, Gallery, prepa
 from tracker.boxes import non_maximum_suppression
 from tracker.calibration import OnlineThreshold
 from tracker.camera_shift import shift_from_boxes
-from tracker.config import TrackerConfig, load_config
 from tracker.detections import Detections, FloatArray, IntArray, Tracks
 from tracker.kalman import MOTION_MODELS, SeparableFilter
 from tracker.kalman_full import FullFilter
 from tracker.matching import Observations, match
 from tracker.state import NONE, TrackState
+
+if TYPE_CHECKING:
+    from tracker.config import TrackerConfig
 
 
 class Tracker:
@@ -42,6 +44,8 @@ class Tracker:
         Raises:
             InputError: unknown preset, key or bad value.
         """
+        from tracker.config import load_config
+
         return cls(load_config(config, overrides))
 
     def reset(self) -> None:
