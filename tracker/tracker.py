@@ -59,6 +59,7 @@ class Tracker:
         elif config.appearance == "average":
             self.memory = AveragedFeature(config.metric, config.momentum)
         self.threshold = OnlineThreshold(config.metric) if config.max_appearance_distance == "auto" else None
+        self.dimension: int | None = None  # of the features, once seen
         self.next_id = 1
         self.frames_seen = 0
         self.frame_index = 0
@@ -128,6 +129,7 @@ class Tracker:
         chosen = detections if len(source) == len(detections) else detections.select(source)
         features = None
         if self.memory is not None and chosen.features is not None and len(chosen):
+            self._check_dimension(chosen.features.shape[1])
             features = prepare(chosen.features, config.metric)
         return Observations(
             boxes=chosen.boxes,
@@ -136,6 +138,11 @@ class Tracker:
             features=features,
             class_ids=chosen.class_ids,
         ), source
+
+    def _check_dimension(self, dimension: int) -> None:
+        if self.dimension is not None and dimension != self.dimension:
+            raise ValueError(f"features: expected {self.dimension} columns as in earlier frames, found {dimension}")
+        self.dimension = dimension
 
     def _appearance_gate(self, frame: Observations) -> float | None:
         """Largest admissible appearance distance, None while appearance has nothing to say."""
