@@ -42,7 +42,7 @@ def run(bench: Bench) -> dict[str, Any]:
         figures[variant], _ = measures.model_figures(bench, NAME, variant, SAMPLES)
         smoothness[variant] = _smoothness(bench, variant)
         figures[variant]["smoothness"] = {
-            "unit": "degrees a frame squared, mean over joints; 60 frames from end to end",
+            "unit": "degrees per frame squared, mean over joints; 60 frames from end to end",
             "mean": float(smoothness[variant].mean()),
             "std": float(smoothness[variant].mean(dim=1).std()),
         }
@@ -120,9 +120,10 @@ def _draw_smoothness(bench: Bench, smoothness: dict[str, torch.Tensor]) -> None:
             place, values.mean(dim=0), [low, values.std(dim=0)], fmt="none", ecolor="black", elinewidth=0.6, alpha=0.7
         )
     axis.set_xticks(range(len(channels)), channels, rotation=90, fontsize=7)
-    axis.set(ylabel="|second difference| [° a frame²]", xlim=(-1, len(channels)))
-    axis.set_title(f"straight-line interpolations, {FRAMES} frames: mean and standard deviation of {len(values)}")
-    axis.legend(frameon=False)
+    axis.set(ylabel="|second difference| [° / frame²]", xlim=(-1, len(channels)))
+    axis.set_ylim(bottom=0)
+    axis.set_title(f"mean and standard deviation over {len(values)} straight-line interpolations of {FRAMES} frames")
+    plots.class_legend(figure, axis, columns=2)
     plots.save(figure, bench.output / "figure05-human-smoothness.png")
 
 

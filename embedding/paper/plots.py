@@ -38,15 +38,15 @@ RINGS = 12  # equidistance lines across a plot
 def panels(columns: int, rows: int = 1, width: float = 3.6, height: float = 3.4) -> tuple[Figure, np.ndarray]:
     """A figure with a grid of axes [rows, columns], sizes in inches each."""
     with pyplot.rc_context(STYLE):
-        return pyplot.subplots(
-            rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained"
-        )
+        figure, axes = pyplot.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.05)
+    return figure, axes
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG, whole or not at all."""
     with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=140, format="png")
+        figure.savefig(temporary, dpi=140, format="png", bbox_inches="tight", pad_inches=0.08)
     pyplot.close(figure)
 
 
