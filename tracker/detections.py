@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+LIMIT = 1e9  # no pixel or score is that large; it also keeps areas far from overflow
+
 
 @dataclass(slots=True)
 class Detections:
@@ -59,10 +61,12 @@ class Detections:
 
     def _check_values(self) -> None:
         boxes = self.boxes
-        # A sum is finite exactly when every term is (barring overflow, which is no box either): one cheap pass.
-        if not np.isfinite(boxes.sum() + self.scores.sum()):
-            row = int(np.flatnonzero(~np.isfinite(boxes).all(1) | ~np.isfinite(self.scores))[0])
-            raise ValueError(f"boxes/scores: row {row} is not finite: {boxes[row].tolist()}, {self.scores[row]}")
+        # One cheap pass: where the sum of all magnitudes is a number within the limit, so is every one of them.
+        if not np.abs(boxes).sum() + np.abs(self.scores).sum() < LIMIT:
+            bad = np.flatnonzero(~((np.abs(boxes) < LIMIT).all(1) & (np.abs(self.scores) < LIMIT)))
+            if len(bad):
+                row, found = bad[0], [*boxes[bad[0]].tolist(), float(self.scores[bad[0]])]
+                raise ValueError(f"boxes/scores: row {row} is not finite or beyond {LIMIT:g}: {found}")
         if len(boxes) and not (boxes[:, 2:] > boxes[:, :2]).all():
             row = int(np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(1))[0])
             raise ValueError(

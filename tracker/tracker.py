@@ -77,7 +77,7 @@ class Tracker:
             The tracks to report for this frame, in the order of their ids.
 
         Raises:
-            ValueError: `frame_index` does not grow, or `warp` is not a finite [2, 3] matrix.
+            ValueError: `frame_index` does not grow, or `warp` is not a finite, invertible [2, 3] matrix.
         """
         affine = _checked_warp(warp)
         self._predict(self._steps_to(frame_index))
@@ -209,6 +209,6 @@ def _checked_warp(warp: ArrayLike | None) -> NDArray[np.float64] | None:
     if warp is None:
         return None
     affine = np.asarray(warp, dtype=np.float64)
-    if affine.shape != (2, 3) or not np.isfinite(affine).all():
-        raise ValueError(f"warp: expected a finite [2, 3] affine matrix, found {affine.tolist()}")
+    if affine.shape != (2, 3) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:, :2])) < 1e-6:
+        raise ValueError(f"warp: expected a finite, invertible [2, 3] affine matrix, found {affine.tolist()}")
     return affine
