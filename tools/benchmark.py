@@ -1,6 +1,7 @@
 """Time `Tracker.update` on synthetic streams, beside the peers that are installed, as ratios in one run.
 
     python -m tools.benchmark [--peers] [--sizes 10,30,100] [--out DIR]
+    python -m tools.benchmark accuracy --root MOT16 --det sdp.txt [--peers]
     python -m tools.benchmark training
 
 CPU time a frame, one thread: median and 95th percentile. A ratio is the peer's median over that of our faithful preset
@@ -179,24 +180,39 @@ def plot(timings: list[Timing], path: Path) -> None:
 
 
 def main(
-    what: Annotated[str, typer.Argument(help="update: the tracker; training: a step of the descriptor's.")] = "update",
-    with_peers: Annotated[bool, typer.Option("--peers", help="Time the installed peers too.")] = False,
+    what: Annotated[
+        str, typer.Argument(help="update: the tracker's speed; accuracy: its figures; training: a step's cost.")
+    ] = "update",
+    with_peers: Annotated[bool, typer.Option("--peers", help="The installed peers too.")] = False,
     sizes: Annotated[str, typer.Option(help="Numbers of objects.")] = "10,30,100,300,1000",
     out: Annotated[Path | None, typer.Option(help="Folder for benchmark.json, .txt and .png.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Sequences to score on.")] = None,
+    det: Annotated[str, typer.Option(help="Their detections.")] = "det.txt",
 ) -> None:
     """Measure and print; with --out, keep the table, the numbers and a plot."""
-    if what == "training":
+    warnings.filterwarnings("ignore")  # the peers'
+    if what == "update":
+        benchmark_update(with_peers, sizes, out)
+    elif what == "training":
         benchmark_training()
-        return
-    if what != "update":
-        raise InputError(f"{what}: expected update or training")
+    elif what != "accuracy":
+        raise InputError(f"{what}: expected update, accuracy or training")
+    elif root is None:
+        raise InputError("--root: missing, the folder of sequences to score on")
+    else:
+        from tools.benchmark_accuracy import compare
+
+        compare(root, det, with_peers)
+
+
+def benchmark_update(with_peers: bool, sizes: str, out: Path | None) -> None:
+    """Time updates on streams of the given sizes."""
     try:
         counts = [int(size) for size in sizes.split(",")]
     except ValueError:
         raise InputError(f"--sizes {sizes}: expected numbers separated by commas") from None
     contenders = ours()
     if with_peers:
-        warnings.filterwarnings("ignore")
         for peer in peers():
             if peer.is_installed:
                 contenders.append(peer)
@@ -225,9 +241,18 @@ def write(timings: list[Timing], out: Path) -> None:
 
 def benchmark_training() -> None:
     """Print what the flatness penalty costs in training, estimator by estimator."""
-    from embedding.cost import print_training_cost
+    from embedding.config import load_config
+    from embedding.cost import training_cost
 
-    print_training_cost()
+    table = Table(title="one training step, one thread, as ratios to the step without the penalty")
+    for column in ("model", "estimator", "seconds", "time", "MB", "memory"):
+        table.add_column(column, justify="left" if column in ("model", "estimator") else "right")
+    for name in ("mot16-lite", "mot16"):
+        for cost in training_cost(load_config(name)):
+            seconds, megabytes = f"{cost.seconds:.2f}", f"{cost.memory / 1e6:.0f}"
+            ratios = f"{cost.time_ratio:.2f}x", f"{cost.memory_ratio:.2f}x"
+            table.add_row(name, cost.estimator, seconds, ratios[0], megabytes, ratios[1])
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 if __name__ == "__main__":
