@@ -35,6 +35,14 @@ class Grid:
     def shape(self) -> tuple[int, int]:
         return len(self.vertical), len(self.horizontal)
 
+    def cells(self, latents: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column [N] each of the grid points nearest to latents [N, 2] within the grid."""
+        row, column = (
+            np.abs(axis.numpy()[:, None] - latents[:, coordinate].numpy()).argmin(axis=0)
+            for axis, coordinate in ((self.vertical, 1), (self.horizontal, 0))
+        )
+        return row, column
+
     def points(self) -> torch.Tensor:
         """[H W, 2], row by row."""
         vertical, horizontal = torch.meshgrid(self.vertical, self.horizontal, indexing="ij")

@@ -32,7 +32,7 @@ COLOURS = {
     "fixed_scale": "#5b9279",
 }
 MAGNIFICATION = Normalize(-1, 1)  # log10 of the magnification factor over its mean, the same in every plot
-RINGS = 12  # equidistance lines across a plot
+RINGS = 8  # equidistance lines from the middle to the farthest observation
 
 
 def panels(columns: int, rows: int = 1, width: float = 3.6, height: float = 3.4) -> tuple[Figure, np.ndarray]:
@@ -50,7 +50,7 @@ def save(figure: Figure, path: Path) -> None:
     pyplot.close(figure)
 
 
-def equidistance(axes: Axes, decoder: Decoder, latents: torch.Tensor, side: int) -> Grid:
+def equidistance(axes: Axes, decoder: Decoder, latents: torch.Tensor, side: int) -> None:
     """Magnification factor as shade, and lines of equal geodesic distance from the middle.
 
     On a flat map the shade is even and the lines are evenly spaced circles.
@@ -66,12 +66,11 @@ def equidistance(axes: Axes, decoder: Decoder, latents: torch.Tensor, side: int)
     field = distance_field(decoder, grid, centre)
     horizontal, vertical = grid.horizontal.numpy(), grid.vertical.numpy()
     axes.pcolormesh(horizontal, vertical, log, cmap="Greys_r", norm=MAGNIFICATION, shading="gouraud", rasterized=True)
-    axes.contour(
-        horizontal, vertical, field, levels=np.linspace(0, field.max(), RINGS + 1)[1:], colors="#e07b39", linewidths=0.9
-    )
+    step = field[grid.cells(latents)].max() / RINGS
+    levels = np.arange(step, field.max(), step)[: 4 * RINGS]
+    axes.contour(horizontal, vertical, field, levels=levels, colors="#e07b39", linewidths=0.9)
     axes.plot(*centre.tolist(), marker="+", color="#e07b39", markersize=7)
     axes.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal", xlim=horizontal[[0, -1]], ylim=vertical[[0, -1]])
-    return grid
 
 
 def magnification_bar(figure: Figure, axes: Sequence[Axes] | np.ndarray) -> None:

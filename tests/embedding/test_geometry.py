@@ -243,6 +243,15 @@ def test_distance_field_of_a_flat_map_is_round() -> None:
     assert (field[far] / exact[far]).max() < 1.014  # paths run in 24 directions
 
 
+def test_grid_points_and_cells_agree() -> None:
+    grid = Grid.around(rows((0, 0), (4, 2)), side=9)
+    points = grid.points()
+    extent = torch.stack([points.amin(0), points.amax(0)])
+    torch.testing.assert_close(extent, rows((-0.2, -1.2), (4.2, 3.2)))  # square, 5 % margin
+    row, column = grid.cells(points + 0.1)  # cells are 0.55 wide
+    np.testing.assert_array_equal(row * 9 + column, np.arange(81))
+
+
 def test_magnification_field_of_the_sphere() -> None:
     grid = Grid.around(rows((0.5, 0.0), (1.5, 1.0)), side=5, margin=0)
     field = magnification_field(sphere, grid)
