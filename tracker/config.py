@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,10 +18,13 @@ PRESET_FOLDERS = (
 )
 
 
+Distance = Annotated[float, Field(ge=0)]
+
+
 class Stage(BaseModel):
     """One round of matching, over the tracks and detections that earlier rounds left."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     match: Literal["appearance", "iou"]
     """The cost: appearance distance under the Mahalanobis gate, or 1 - IoU with the predicted box."""
@@ -32,7 +35,7 @@ class Stage(BaseModel):
     """Assign age by age, the tracks seen last first (Wojke et al. 2017, Listing 1)."""
     max_missed: int | None = Field(None, ge=0)
     """Only tracks that were missed in at most this many frames before this one; null: any."""
-    max_distance: float | None = Field(None, ge=0)
+    max_distance: Distance | None = None
     """Largest cost of a match; null: the preset's threshold for this kind of match."""
     assign_before_threshold: bool = False
     """Solve over every overlapping pair and drop bad matches afterwards (SORT), instead of gating first."""
@@ -43,12 +46,12 @@ class Stage(BaseModel):
 class TrackerConfig(BaseModel):
     """Every setting of a tracker; `configs/tracker/*.yaml` say what each preset chooses and why."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     motion: Literal["xyah", "xysr"] = "xyah"
     min_confidence: float = Field(0.0, ge=0, le=1)
-    low_confidence: float | None = None
-    new_track_confidence: float = 0.0
+    low_confidence: float | None = Field(None, ge=0, le=1)
+    new_track_confidence: float = Field(0.0, ge=0, le=1)
     nms_max_overlap: float = Field(1.0, ge=0, le=1)
     max_age: int = Field(30, ge=0)
     n_init: int = Field(3, ge=1)
@@ -61,8 +64,8 @@ class TrackerConfig(BaseModel):
     metric: Literal["cosine", "euclidean"] = "cosine"
     budget: int = Field(100, ge=1)
     momentum: float = Field(0.9, ge=0, lt=1)
-    max_cosine_distance: float | Literal["auto"] = "auto"
-    max_euclidean_distance: float | Literal["auto"] = "auto"
+    max_cosine_distance: Distance | Literal["auto"] = "auto"
+    max_euclidean_distance: Distance | Literal["auto"] = "auto"
     stages: tuple[Stage, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -77,6 +80,11 @@ class TrackerConfig(BaseModel):
     def needs_features(self) -> bool:
         """Whether any stage compares appearance."""
         return any(stage.match == "appearance" for stage in self.stages)
+
+    @property
+    def least_confidence(self) -> float:
+        """Score below which a detection is of no use in any round."""
+        return self.min_confidence if self.low_confidence is None else min(self.low_confidence, self.min_confidence)
 
     @property
     def max_appearance_distance(self) -> float | Literal["auto"]:
@@ -119,7 +127,7 @@ def load_config(source: str | Path | TrackerConfig, overrides: Iterable[str] | M
     for key, value in pairs:
         _set(values, key, value)
     try:
-        return TrackerConfig(**values)
+        return TrackerConfig.model_validate(values)
     except ValidationError as error:
         raise InputError(_one_line(where, error)) from error
 

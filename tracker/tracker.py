@@ -122,8 +122,7 @@ class Tracker:
     def _observe(self, detections: Detections) -> tuple[Observations, IntArray]:
         """The detections worth matching, and their rows in the caller's arrays."""
         config, scores = self.config, detections.scores
-        floor = config.min_confidence if config.low_confidence is None else config.low_confidence
-        source = (scores >= floor).nonzero()[0]
+        source = (scores >= config.least_confidence).nonzero()[0]
         if config.nms_max_overlap < 1:
             source = source[non_maximum_suppression(detections.boxes[source], scores[source], config.nms_max_overlap)]
         chosen = detections if len(source) == len(detections) else detections.select(source)
