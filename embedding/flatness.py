@@ -128,7 +128,7 @@ def metric_moments(
     if estimator == "finite_difference":
         return _matrix_moments(_difference_jacobian(decoder, z, step))
     if estimator == "exact":
-        return _matrix_moments(jacobian(decoder, z, chunk))
+        return _matrix_moments(jacobian(decoder, z, chunk).to(z.dtype))
     raise ValueError(f"estimator: found {estimator!r}, expected exact, finite_difference or directional")
 
 
@@ -164,7 +164,8 @@ def _difference_jacobian(decoder: Decoder, z: Tensor, step: float) -> Tensor:
 
 
 def _matrix_moments(jacobians: Tensor) -> Moments:
-    metric = jacobians.transpose(1, 2) @ jacobians
+    with torch.autocast(jacobians.device.type, enabled=False):  # R is a small difference of large sums
+        metric = jacobians.transpose(1, 2) @ jacobians
     return Moments(torch.diagonal(metric, dim1=1, dim2=2).sum(1), metric.square().sum((1, 2)))
 
 

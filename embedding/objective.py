@@ -135,9 +135,13 @@ class Objective(nn.Module):
         with torch.set_grad_enabled(weighted and torch.is_grad_enabled()):
             count = max(1, round(config.batch_fraction * len(z)))
             mixed = self._mix(z, noise)[:count]
-            step = config.step * float(z.detach().std(0).square().mean().sqrt())
-            directions = haar_directions(noise.directions[:count]) if config.estimator == "directional" else 1
             mixed = mixed.detach() if config.detach_latent else mixed
+            directions: Tensor | int = config.directions
+            step = config.step
+            if config.estimator == "directional":
+                directions = haar_directions(noise.directions[:count])
+            elif config.estimator == "finite_difference":  # of this process's latents; exact steps matter little
+                step *= float(z.detach().var(0).mean().sqrt())
             return metric_moments(self.model.decode, mixed, config.estimator, directions, step)
 
     def _mix(self, z: Tensor, noise: Noise) -> Tensor:

@@ -151,6 +151,20 @@ def test_directions_are_orthonormal_and_uniform() -> None:
         assert float((cumulative - ranks).abs().max()) < 0.015  # Kolmogorov-Smirnov at 0.1 %
 
 
+@torch.no_grad()
+def test_under_autocast(z: Tensor) -> None:
+    """bfloat16 has 8 bits: derivatives bear it to a few percent; finite differences leave it, and lose nothing."""
+    decoder, z = build_decoder().float(), z.float()
+    settings = {"directions": haar_directions(torch.randn(7, LATENT_DIM, LATENT_DIM)), "step": 1e-3}
+    for estimator, tolerance in [("exact", 0.05), ("directional", 0.05), ("finite_difference", 0.0)]:
+        full = flatness_penalty(decoder, z, estimator=estimator, **settings)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = flatness_penalty(decoder, z, estimator=estimator, **settings)
+        assert half.R.dtype == torch.float
+        assert float(half.c2) == pytest.approx(float(full.c2), rel=tolerance)
+        assert float(half.R) == pytest.approx(float(full.R), rel=tolerance)
+
+
 def test_an_isometry_is_flat_and_a_stretch_is_not(z: Tensor) -> None:
     rotation = torch.linalg.qr(torch.randn(LATENT_DIM, LATENT_DIM, dtype=torch.double))[0]
     flat = flatness_penalty(lambda at: 3 * at @ rotation, z)
