@@ -21,7 +21,6 @@ from tracker.detections import FloatArray
 from tracker.drawing import Colour
 from tracker.errors import InputError
 from tracker.frames import Image
-from tracker.video import contact_sheet
 
 NAME = "demo"
 PEOPLE = 10
@@ -29,7 +28,6 @@ FRAME_RATE = 15
 NEAREST, FARTHEST = 7.4, 19.0  # metres from the camera
 STEP_LENGTH = 0.72  # metres
 CAMERA_NOISE = 2.5  # standard deviation of a pixel, grey levels
-SHEET_SIZE = (640, 360)  # of each frame on the contact sheet, pixels
 LEAST_VISIBLE = 0.05  # ground truth leaves out who shows less of the box
 
 TOPS: tuple[Colour, ...] = (
@@ -219,12 +217,3 @@ def detect(boxes: FloatArray, visible: FloatArray, rng: np.random.Generator) -> 
     false = np.stack((middle - width / 2, foot - 2.5 * width, middle + width / 2, foot), axis=1)
     scores = np.concatenate((scores, rng.beta(3, 6, alarms)))
     return np.concatenate((jittered, false)), np.clip(scores, 0.01, 0.99)
-
-
-def demo_sheet(images: Sequence[Image], path: Path) -> Path:
-    """Six of the annotated frames, evenly spread and reduced, as a PNG of two columns; returns its path."""
-    import cv2
-
-    chosen = np.linspace(0, len(images) - 1, min(6, len(images))).round().astype(int)
-    reduced = [cv2.resize(images[index], SHEET_SIZE, interpolation=cv2.INTER_AREA) for index in chosen]
-    return contact_sheet([np.asarray(image, np.uint8) for image in reduced], columns=2, path=path)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracker.boxes import iou, tlwh_to_xyxy
-from tracker.demo import FRAME_RATE, PEOPLE, cast, demo_sheet, detect, render_demo, visibility
+from tracker.demo import FRAME_RATE, PEOPLE, cast, detect, render_demo, visibility
 from tracker.demo_figure import EYE, FOCAL, Pose, bounding_box, figure, project
 from tracker.demo_scene import HEIGHT, WIDTH, occluders
 from tracker.errors import InputError
@@ -133,11 +133,3 @@ def test_a_figure_stands_on_the_ground_at_its_height(
 def test_detections_are_boxes(sequence: Path) -> None:
     boxes = tlwh_to_xyxy(np.loadtxt(sequence / "det/det.txt", delimiter=",")[:, 2:6])
     assert (boxes[:, 2:] > boxes[:, :2]).all()
-
-
-@pytest.mark.parametrize(("frames", "rows"), [(9, 3), (6, 3), (3, 2), (1, 1)])
-def test_the_sheet_shows_six_frames_or_all_of_fewer(tmp_path: Path, frames: int, rows: int) -> None:
-    images = [np.full((54, 96, 3), 10 * index, np.uint8) for index in range(frames)]
-    sheet = cv2.imread(str(demo_sheet(images, tmp_path / "sheet.png")))
-    assert sheet.shape[0] == rows * 360 + (rows - 1) * 6
-    assert sheet[0, 0, 0] == 0
