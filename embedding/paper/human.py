@@ -115,7 +115,7 @@ def _draw_smoothness(bench: Bench, smoothness: dict[str, torch.Tensor]) -> None:
     axis = axes[0, 0]
     for shift, (variant, values) in zip((-0.2, 0.2), smoothness.items(), strict=True):
         place = np.arange(len(channels)) + shift
-        axis.bar(place, values.mean(dim=0), 0.4, color=plots.COLOURS[variant], label=TITLES[variant])
+        axis.bar(place, values.mean(dim=0).numpy(), 0.4, color=plots.COLOURS[variant], label=TITLES[variant])
         low = torch.minimum(values.std(dim=0), values.mean(dim=0))  # no error bar below zero
         axis.errorbar(
             place, values.mean(dim=0), [low, values.std(dim=0)], fmt="none", ecolor="black", elinewidth=0.6, alpha=0.7

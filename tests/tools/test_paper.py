@@ -47,6 +47,42 @@ def test_pendulum_writes_figures_and_the_agreed_layout(nothing_kept: Path) -> No
     assert not list(nothing_kept.glob(".*")), "a temporary file was left behind"
 
 
+@pytest.mark.skipif(not (SHARED / "cmu").is_dir(), reason=f"{SHARED / 'cmu'} is absent")
+def test_human_motion_is_drawn_and_flatness_never_stands_alone(tmp_path: Path) -> None:
+    main("human", tmp_path, quick=True)
+    figures = json.loads((tmp_path / "human.json").read_text())
+    for variant in ("vhp_vae", "vhp_fmvae"):
+        assert set(figures[variant]["training"]) == {"step", "C", "F", "beta", "active_units"}
+        assert figures[variant]["reconstruction"] > 0
+        assert figures[variant]["smoothness"]["mean"] > 0
+    drawn = {path.name.partition("-")[0] for path in tmp_path.glob("*.png")}
+    assert drawn == {"figure03", "figure05", "figure06", "figure11"}
+
+
+@pytest.mark.skipif(
+    not (SHARED / "cmu").is_dir() or not (SHARED / "mnist").is_dir(), reason=f"{SHARED}: cmu or mnist is absent"
+)
+def test_table1_has_every_model_s_ratios_beside_the_published_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main("table1", tmp_path, quick=True)
+    table = json.loads((tmp_path / "table1.json").read_text())
+    for name in ("human", "mnist"):
+        for variant in ("vhp_vae", "vhp_fmvae"):
+            ratio = table[name][variant]["length_ratio"]
+            assert set(ratio) == {"observation", "latent", "refined", "floor"}
+            assert set(ratio["refined"]) == {"observation", "latent"}
+            assert set(table["published"][name][variant]["latent"]) == MOMENTS
+    assert "1.020 ± 0.060" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("variant", list(bench_module.VARIANTS))
+def test_every_variant_is_a_valid_configuration_and_differs_from_the_others(variant: str, tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    config = bench.config("human", variant)
+    assert all(bench.config("human", other) != config for other in bench_module.VARIANTS if other != variant)
+
+
 @pytest.mark.parametrize(
     ("experiment", "near"),
     [("pendulem", "pendulum?"), ("Table1", "table1?"), ("al", "all?")],  # slips of the pen
