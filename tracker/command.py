@@ -12,6 +12,7 @@ from tracker.errors import InputError
 
 # click's base class of usage errors; typer carries its own copy of click or needs the real one, by version
 USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
+INTERRUPTED = 130  # the shell's exit code for Ctrl-C
 
 
 def run_command(
@@ -40,8 +41,9 @@ def run_command(
     except errors as error:
         _fail(name, str(error))
     except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
+    if status == INTERRUPTED:  # which some versions of typer return by themselves, without a word
         print(f"{name}: interrupted", file=sys.stderr)
-        sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)
 
 
