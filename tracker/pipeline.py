@@ -85,7 +85,7 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Summary:
         sinks = [] if job.is_offline else [stack.enter_context(sink) for sink in _sinks(job, source.frames)]
         records: list[TrackRecord] = []
         ids: set[int] = set()
-        done = 0
+        done = last = 0
         try:
             for frame_index, image, detections, tracks in _track(job, source):
                 for sink in sinks:
@@ -93,7 +93,7 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Summary:
                 if job.is_offline or job.table:
                     records.append(TrackRecord.of_frame(frame_index, tracks, detections))
                 ids.update(tracks.ids.tolist())
-                done += 1
+                done, last = done + 1, frame_index
                 progress(done, source.length)
         except StopTracking:
             pass
@@ -104,7 +104,7 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Summary:
         record = TrackRecord.concatenate(records)
         if job.is_offline:
             record = _improve(record, job)
-            _replay(record, job, done)
+            _replay(record, job, last)
         if job.table:
             _write_record(job.table, record)
     return Summary(job.sequence.name, job.out, done, len(ids), perf_counter() - started)
@@ -243,7 +243,7 @@ def _improve(record: TrackRecord, job: Job) -> TrackRecord:
     return interpolate(record, job.interpolate) if job.interpolate else record
 
 
-def _replay(record: TrackRecord, job: Job, frame_count: int) -> None:
+def _replay(record: TrackRecord, job: Job, last: int) -> None:
     """Send improved tracks to the sinks in a second pass over the frames."""
     with ExitStack() as stack:
         frames = None
@@ -251,14 +251,22 @@ def _replay(record: TrackRecord, job: Job, frame_count: int) -> None:
             assert job.sequence.frames is not None
             frames = stack.enter_context(open_frames(job.sequence.frames))
         sinks = [stack.enter_context(sink) for sink in _sinks(job, frames)]
-        images: Iterator[tuple[int, Image | None]]
-        images = iter(frames) if frames is not None else ((index, None) for index in range(1, frame_count + 1))
         try:
-            for frame_index, image in images:
+            for frame_index, image in _every_frame(frames, last):
                 for sink in sinks:
                     sink.write(frame_index, image, record.at(frame_index))
         except StopTracking:
             pass
+
+
+def _every_frame(frames: Frames | None, last: int) -> Iterator[tuple[int, Image | None]]:
+    """Every frame number up to `last`, with its picture where there is one: missing frames may hold filled gaps."""
+    following = 1
+    for frame_index, image in frames or ():
+        yield from ((missing, None) for missing in range(following, frame_index))
+        yield frame_index, image
+        following = frame_index + 1
+    yield from ((missing, None) for missing in range(following, last + 1))
 
 
 def _write_record(path: Path, record: TrackRecord) -> None:
