@@ -1,0 +1,282 @@
+"""One sequence from frames and detections to files: features and their cache, missing frames, video, descriptors."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import tracker.features
+from embedding import Descriptor
+from tracker import InputError, load_config
+from tracker.frames import open_frames
+from tracker.motchallenge import read_detections, read_tracks, write_detections_npy
+from tracker.pipeline import Job, run
+from tracker.sequences import find_sequence, read_sequence
+
+LENGTH, WIDTH, HEIGHT = 16, 320, 120
+CLOTHES = ((0, 0, 220), (220, 0, 0), (0, 200, 0))  # BGR
+PEOPLE = len(CLOTHES)
+
+
+def left_of(frame: int, person: int) -> int:
+    """They start apart and walk through each other."""
+    return (20, 140, 260)[person] + (5, 0, -5)[person] * frame
+
+
+def render(folder: Path) -> Path:
+    """A MOTChallenge folder with frames, ground truth and perfect detections."""
+    for part in ("img1", "det", "gt"):
+        (folder / part).mkdir(parents=True)
+    detections = []
+    for frame in range(1, LENGTH + 1):
+        image = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+        for person, colour in enumerate(CLOTHES):
+            left = left_of(frame, person)
+            cv2.rectangle(image, (left, 20), (left + 29, 99), colour, -1)
+            detections.append((frame, -1, left, 20, 30, 80, 0.9))
+        cv2.imwrite(str(folder / "img1" / f"{frame:06d}.png"), image)
+    np.savetxt(folder / "det/det.txt", detections, fmt="%g", delimiter=",")
+    (folder / "seqinfo.ini").write_text(f"[Sequence]\nseqLength={LENGTH}\nframeRate=10\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return render(tmp_path_factory.mktemp("data") / "walk")
+
+
+@pytest.fixture
+def folder(rendered: Path, tmp_path: Path) -> Path:
+    """A copy of the sequence to be spoiled."""
+    return Path(shutil.copytree(rendered, tmp_path / "data" / "walk"))
+
+
+def job(folder: Path, out: Path, config: str = "deepsort", **options: Any) -> Job:
+    return Job(
+        sequence=read_sequence(folder),
+        config=load_config(config, options.pop("overrides", {})),
+        detections=options.pop("detections", "det.txt"),
+        descriptor=options.pop("descriptor", "colour"),
+        out=out,
+        **options,
+    )
+
+
+def identities(path: Path) -> dict[int, list[int]]:
+    """The ids of each person's rows, told by where the boxes are."""
+    result = read_tracks(path)
+    found: dict[int, list[int]] = {person: [] for person in range(PEOPLE)}
+    for frame, track, box in zip(result.frames, result.ids, result.boxes, strict=True):
+        person = min(range(PEOPLE), key=lambda p: abs(left_of(int(frame), p) - box[0]))
+        found[person].append(int(track))
+    return found
+
+
+def test_features_are_computed_kept_and_used_again(
+    rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(job(rendered, tmp_path / "first.txt"))
+    assert (first.frames, first.tracks) == (LENGTH, PEOPLE)
+    assert all(len(set(ids)) == 1 for ids in identities(first.out).values())
+    (cache,) = tmp_path.glob("first.colour-*.npy")
+    kept = read_detections(cache)
+    assert kept.features is not None
+    describe = Descriptor.load("colour")
+    image = cv2.imread(str(rendered / "img1/000001.png"))
+    np.testing.assert_allclose(kept.at(1).features, describe(image, kept.at(1).boxes), atol=1e-6)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(tracker.features.FeatureCache, "describe", refuse)
+    before = first.out.read_bytes()
+    assert run(job(rendered, tmp_path / "first.txt")).out.read_bytes() == before
+    second = run(job(rendered, tmp_path / "second.txt", detections=str(cache), descriptor="none"))
+    assert second.out.read_bytes() == before  # it is a file of detections like any other
+
+
+def test_the_cache_is_not_taken_for_that_of_other_detections(folder: Path, tmp_path: Path) -> None:
+    run(job(folder, tmp_path / "out.txt"))
+    (stale,) = tmp_path.glob("out.*.npy")
+    lines = (folder / "det/det.txt").read_text().splitlines()
+    (folder / "det/det.txt").write_text("\n".join(lines[:-1]))
+    run(job(folder, tmp_path / "out.txt"))
+    assert len(list(tmp_path.glob("out.*.npy"))) == 2
+    shutil.copy(stale, next(path for path in tmp_path.glob("out.*.npy") if path != stale))
+    with pytest.raises(InputError, match="does not belong to these detections; remove it and run again"):
+        run(job(folder, tmp_path / "out.txt"))
+
+
+def test_looks_beat_places_where_people_cross(rendered: Path, tmp_path: Path) -> None:
+    """Hidden while they cross, they come out on the other side: only their clothes tell who is who."""
+    table = read_detections(rendered / "det/det.txt")
+    crossing = np.isin(table.frames, range(10, 14))
+    detections = tmp_path / "hidden.txt"
+    rows = np.loadtxt(rendered / "det/det.txt", delimiter=",")
+    np.savetxt(detections, rows[~crossing], fmt="%g", delimiter=",")
+    wide = {"gating_threshold": 1e4}
+    run(job(rendered, tmp_path / "looks.txt", detections=str(detections), overrides=wide))
+    assert {len(set(ids)) for ids in identities(tmp_path / "looks.txt").values()} == {1}
+
+
+@pytest.mark.parametrize("descriptor", ["none", "colour"])
+def test_detections_with_features_need_no_frames(folder: Path, tmp_path: Path, descriptor: str) -> None:
+    table = read_detections(folder / "det/det.txt")
+    features = np.tile(np.eye(PEOPLE), (LENGTH, 1))
+    write_detections_npy(folder / "det/det.npy", table.frames, table.boxes, table.scores, features)
+    shutil.rmtree(folder / "img1")
+    run(job(folder, tmp_path / "out.txt", detections="det.npy", descriptor=descriptor))
+    assert {len(set(ids)) for ids in identities(tmp_path / "out.txt").values()} == {1}
+    assert not list(tmp_path.glob("*.npy"))  # there was nothing to keep
+
+
+def test_without_features_and_frames_the_run_says_what_to_do(folder: Path, tmp_path: Path) -> None:
+    shutil.rmtree(folder / "img1")
+    with pytest.raises(InputError, match=r"walk: frames are needed.*--descriptor none tracks by motion alone"):
+        run(job(folder, tmp_path / "out.txt"))
+    assert not (tmp_path / "out.txt").exists()
+    assert run(job(folder, tmp_path / "out.txt", descriptor="none", config="flatsort")).tracks == PEOPLE
+    assert run(job(folder, tmp_path / "sort.txt", config="sort")).tracks == PEOPLE
+
+
+def test_an_unknown_descriptor_is_named(rendered: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="osnet"):
+        run(job(rendered, tmp_path / "out.txt", descriptor="osnet"))
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- missing and broken frames ---------------------------------------------------------------------------------------
+
+
+def without_frame(folder: Path, *frames: int) -> None:
+    """Remove frames and the detections in them."""
+    for frame in frames:
+        (folder / f"img1/{frame:06d}.png").unlink()
+    rows = np.loadtxt(folder / "det/det.txt", delimiter=",")
+    np.savetxt(folder / "det/det.txt", rows[~np.isin(rows[:, 0], frames)], fmt="%g", delimiter=",")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"interpolate": 3},  # and filled by tracks that are written in a second pass
+        {"smooth": True},
+        {"interpolate": 3, "video": True},
+    ],
+)
+def test_missing_frames_without_detections_are_gaps(folder: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    without_frame(folder, 7, 8)
+    video = {"video": tmp_path / "out.mp4"} if options.get("video") else {}
+    run(job(folder, tmp_path / "out.txt", **{**options, **video}))
+    result = read_tracks(tmp_path / "out.txt")
+    assert result.frames[-1] == LENGTH  # not cut short by the number of frames that are there
+    assert {len(set(ids)) for ids in identities(tmp_path / "out.txt").values()} == {1}
+    assert (7 in result.frames) == bool(options.get("interpolate"))
+
+
+@pytest.mark.parametrize("missing", [(1,), (7,), (15, 16)])
+def test_missing_frames_with_detections_are_an_error(folder: Path, tmp_path: Path, missing: tuple[int, ...]) -> None:
+    for frame in missing:
+        (folder / f"img1/{frame:06d}.png").unlink()
+    with pytest.raises(InputError, match=rf"frame {missing[0]} is missing, but det.txt has detections there"):
+        run(job(folder, tmp_path / "out.txt"))
+    assert files_beside(tmp_path, folder) == []
+
+
+def test_a_broken_frame_is_named(folder: Path, tmp_path: Path) -> None:
+    (folder / "img1/000009.png").write_bytes(b"\x89PNG, once")
+    with pytest.raises(InputError, match=r"000009.png: cannot be decoded"):
+        run(job(folder, tmp_path / "out.txt", video=tmp_path / "out.mp4", table=tmp_path / "out.csv"))
+    assert files_beside(tmp_path, folder) == []
+
+
+def files_beside(place: Path, folder: Path) -> list[Path]:
+    """Files in `place`, hidden ones too, that are not of the sequence."""
+    return [path for path in place.rglob("*") if path.is_file() and folder not in path.parents]
+
+
+# --- video -----------------------------------------------------------------------------------------------------------
+
+
+def test_video_in_and_out(rendered: Path, tmp_path: Path) -> None:
+    shown = tmp_path / "shown.mp4"
+    run(job(rendered, tmp_path / "images.txt", video=shown))
+    with open_frames(shown) as frames:
+        assert (frames.size, frames.frame_rate) == ((WIDTH, HEIGHT), 10)  # the rate of seqinfo.ini
+        images = [image for _, image in frames]
+    assert len(images) == LENGTH
+    plain = cv2.imread(str(rendered / "img1/000016.png"))
+    assert np.abs(images[-1].astype(int) - plain).max() > 60  # something is drawn
+    again = replace(job(rendered, tmp_path / "video.txt"), sequence=find_sequence(str(shown)))
+    again = replace(again, detections=str(rendered / "det/det.txt"))
+    assert run(again).frames == LENGTH
+
+
+def test_a_video_shorter_than_its_detections_is_an_error(folder: Path, tmp_path: Path) -> None:
+    video = tmp_path / "walk.mp4"
+    run(job(folder, tmp_path / "images.txt", config="sort", video=video))
+    rows = np.loadtxt(folder / "det/det.txt", delimiter=",")
+    rows = np.concatenate((rows, rows[-1:] + np.eye(1, rows.shape[1])))  # one in frame 17
+    np.savetxt(tmp_path / "long.txt", rows, fmt="%g", delimiter=",")
+    with pytest.raises(InputError, match=r"walk.mp4: frame 17 is missing, but .*long.txt has detections there"):
+        run(
+            replace(
+                job(folder, tmp_path / "out.txt"),
+                sequence=find_sequence(str(video)),
+                detections=str(tmp_path / "long.txt"),
+            )
+        )
+    assert not (tmp_path / "out.txt").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video at all" * 100])
+def test_an_unreadable_video_is_named(rendered: Path, tmp_path: Path, content: bytes) -> None:
+    video = tmp_path / "bad.mp4"
+    video.write_bytes(content)
+    bad = replace(job(rendered, tmp_path / "out.txt"), sequence=find_sequence(str(video)))
+    with pytest.raises(InputError, match=r"bad.mp4: cannot be opened"):
+        run(replace(bad, detections=str(rendered / "det/det.txt")))
+    assert not (tmp_path / "out.txt").exists()
+
+
+def test_an_improved_video_shows_the_improved_tracks(rendered: Path, tmp_path: Path) -> None:
+    rows = np.loadtxt(rendered / "det/det.txt", delimiter=",")
+    np.savetxt(tmp_path / "gap.txt", rows[~np.isin(rows[:, 0], (8, 9))], fmt="%g", delimiter=",")
+    gap = job(rendered, tmp_path / "out.txt", config="sort", detections=str(tmp_path / "gap.txt"))
+    gap = replace(gap, config=load_config("sort", {"max_age": 5, "min_hits": 0}), interpolate=2)
+    run(replace(gap, video=tmp_path / "out.mp4"))
+    assert read_tracks(tmp_path / "out.txt").frames.tolist() == [f for f in range(1, LENGTH + 1) for _ in range(PEOPLE)]
+    with open_frames(tmp_path / "out.mp4") as frames:
+        images = dict(frames)
+    for frame in (8, 9):
+        plain = cv2.imread(str(rendered / f"img1/{frame:06d}.png"))
+        assert np.abs(images[frame].astype(int) - plain).max() > 60
+
+
+# --- stopping --------------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupted_run_leaves_nothing(rendered: Path, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int | None) -> None:
+        assert total == LENGTH
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(job(rendered, tmp_path / "out.txt", video=tmp_path / "out.mp4", table=tmp_path / "out.csv"), interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_of_every_number_are_told_to_the_tracker(folder: Path, tmp_path: Path) -> None:
+    """With frames at hand the tracker sees the gap as time that passed: age counts it."""
+    without_frame(folder, 6, 7, 8, 9)
+    short = run(job(folder, tmp_path / "short.txt", overrides={"max_age": 3}))
+    enough = run(job(folder, tmp_path / "enough.txt", overrides={"max_age": 4}))
+    assert (short.tracks, enough.tracks) == (2 * PEOPLE, PEOPLE)
