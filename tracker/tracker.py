@@ -84,7 +84,7 @@ class Tracker:
         if affine is not None:
             self._follow_camera(affine)
         frame, source = self._observe(detections)
-        if affine is None and self.config.camera_shift:
+        if self.config.camera_shift:
             self._follow_boxes(frame.boxes[frame.high])
         found = match(self.config, self.state, self.filter, self.memory, frame, self._appearance_gate(frame))
         self._correct(found, frame)
