@@ -11,7 +11,7 @@ import pytest
 from tracker import Detections, Tracker
 
 PEOPLE = 3
-PERIOD = 500  # frames after which the stream repeats
+PERIOD = 250  # frames after which the stream repeats
 
 
 def stream() -> list[Detections]:
@@ -31,9 +31,9 @@ def stream() -> list[Detections]:
 @pytest.mark.parametrize(
     ("preset", "frames"),
     [
-        ("sort", 8_000),
-        ("deepsort", 3_000),  # galleries: the slots of hundreds of tracks, one after another
-        ("flatsort", 3_000),  # averages and the calibration's histograms
+        ("sort", 6_000),
+        ("deepsort", 2_500),  # galleries: the slots of hundreds of tracks, one after another
+        ("flatsort", 2_500),  # averages and the calibration's histograms
     ],
 )
 def test_memory_is_flat_over_a_long_stream(preset: str, frames: int) -> None:
