@@ -67,6 +67,8 @@ def track(
         return
     if not seq or det is None:
         raise InputError(f"{'--seq' if not seq else '--det'}: missing; try `track --demo`, or `track --help`")
+    if table is not None and Path(table).suffix not in (".csv", ".parquet"):
+        raise InputError(f"--table {table}: expected a name that ends in .csv or .parquet")
     settings = load_config(config, set_)
     sequences = find_sequences(seq, root)
     tracked = [
