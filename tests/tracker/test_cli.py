@@ -217,10 +217,10 @@ def check_refused(capsys: pytest.CaptureFixture[str], root: Path, arguments: lis
         ({"--jobs": "0"}, "--jobs 0: expected a number from 1, or ray"),
         ({"--jobs": "many"}, "--jobs many"),
         ({"--colour": "red"}, "--colour"),  # no such option
-        ({"--table": "t.json"}, "expected .csv or .parquet"),
+        ({"--table": "t.json"}, "--table t.json: expected a name that ends in .csv or .parquet"),
+        ({"--table": "t.json", "--interpolate": "3"}, "--table t.json"),  # before the second pass wrote anything
         ({"--out": "data/A/seqinfo.ini/result.txt"}, "cannot be written"),  # below a file
         ({"--out": "/dev/full"}, "cannot be written: No space left on device"),
-        ({"--table": "/dev/full"}, "/dev/full"),
     ],
 )
 def test_bad_options_are_named(

@@ -232,13 +232,15 @@ def test_appearance_decides_where_boxes_cannot() -> None:
 
 
 def test_the_cascade_prefers_who_was_seen_last() -> None:
-    """Two look alike; the one missed longer is even closer, but does not get the first choice."""
-    tracker = Tracker.from_config("deepsort", gating_threshold=1e6)
-    twin = LOOKS[[0, 0]]
-    run(tracker, [Detections([box(100), box(220)], features=twin)] * 4)
-    run(tracker, [Detections([box(220)], features=twin[:1])] * 2)  # track 1 is missed, track 2 is not
-    tracks = tracker.update(Detections([box(110)], features=twin[:1]))
-    assert tracks.ids[tracks.detection == 0].tolist() == [2]
+    """Somebody who could be either of two, and looks and stands more like the one missed longer, is the other."""
+    first, second = np.array([1.0, 0]), np.array([0.75, 0.66])  # 1 - cos is 0.25: nobody takes one for the other
+    either = 0.6 * first + 0.4 * second  # within 0.2 of both
+    for cascade, expected in ((True, [2]), (False, [1])):
+        tracker = Tracker.from_config("deepsort", **{"gating_threshold": 1e6, "stages.0.cascade": cascade})
+        run(tracker, [Detections([box(100), box(220)], features=[first, second])] * 4)
+        run(tracker, [Detections([box(220)], features=[second])] * 2)  # the first is missed
+        tracks = tracker.update(Detections([box(110)], features=[either]))
+        assert tracks.ids[tracks.detection == 0].tolist() == expected
 
 
 @pytest.mark.parametrize("preset", PRESETS)
