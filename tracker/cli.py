@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -81,7 +81,7 @@ def track(
             video=_named(video, "--video", sequence, len(sequences)),
             table=_named(table, "--table", sequence, len(sequences)),
             sheet=_named(sheet, "--sheet", sequence, len(sequences)),
-            camera_motion=_one_of(camera_motion, "--camera-motion", ("ecc", "sparse")),
+            camera_motion=_camera_method(camera_motion),
             interpolate=interpolate,
             smooth=smooth,
             show=show,
@@ -107,18 +107,18 @@ def _result_path(out: Path | None, sequence: Sequence, count: int) -> Path:
     return out / f"{sequence.name}.txt"
 
 
+def _camera_method(name: str | None) -> Literal["ecc", "sparse"] | None:
+    if name not in (None, "ecc", "sparse"):
+        raise InputError(f"--camera-motion {name}: expected ecc or sparse")
+    return cast(Literal["ecc", "sparse"] | None, name)
+
+
 def _named(pattern: str | None, option: str, sequence: Sequence, count: int) -> Path | None:
     if pattern is None:
         return None
     if count > 1 and "{seq}" not in pattern:
         raise InputError(f"{option} {pattern}: expected {{seq}} in the name, as {count} sequences would share it")
     return Path(pattern.replace("{seq}", sequence.name))
-
-
-def _one_of(value: str | None, option: str, choices: tuple[str, ...]) -> str | None:
-    if value is not None and value not in choices:
-        raise InputError(f"{option} {value}: expected {' or '.join(choices)}")
-    return value
 
 
 def main(arguments: list[str] | None = None) -> None:

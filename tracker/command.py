@@ -40,6 +40,8 @@ def run_command(
         _fail(name, error.format_message())
     except errors as error:
         _fail(name, str(error))
+    except OSError as error:  # a name too long, a disk gone: the system's own words
+        _fail(name, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     if status == INTERRUPTED:  # which some versions of typer return by themselves, without a word

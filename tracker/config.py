@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -49,9 +50,9 @@ class TrackerConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     motion: Literal["xyah", "xysr"] = "xyah"
-    min_confidence: float = Field(0.0, ge=0, le=1)
+    min_confidence: float | None = Field(None, ge=0, le=1)
     low_confidence: float | None = Field(None, ge=0, le=1)
-    new_track_confidence: float = Field(0.0, ge=0, le=1)
+    new_track_confidence: float | None = Field(None, ge=0, le=1)
     nms_max_overlap: float = Field(1.0, ge=0, le=1)
     max_age: int = Field(30, ge=0)
     n_init: int = Field(3, ge=1)
@@ -82,9 +83,14 @@ class TrackerConfig(BaseModel):
         return any(stage.match == "appearance" for stage in self.stages)
 
     @property
+    def high_confidence(self) -> float:
+        """Score from which a detection takes part in every round; null admits any, on whatever scale scores are."""
+        return -math.inf if self.min_confidence is None else self.min_confidence
+
+    @property
     def least_confidence(self) -> float:
         """Score below which a detection is of no use in any round."""
-        return self.min_confidence if self.low_confidence is None else min(self.low_confidence, self.min_confidence)
+        return self.high_confidence if self.low_confidence is None else min(self.low_confidence, self.high_confidence)
 
     @property
     def max_appearance_distance(self) -> float | Literal["auto"]:

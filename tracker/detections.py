@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-LIMIT = 1e9  # no pixel or score is that large; it also keeps areas far from overflow
+LIMIT = 1e9  # no frame, pixel or score is that large; it also keeps areas far from overflow
 
 
 @dataclass(slots=True)

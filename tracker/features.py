@@ -34,7 +34,7 @@ class FeatureCache:
             raise InputError(str(error)) from error
         self._parts: dict[int, np.ndarray] = {}
         self.path: Path | None = None
-        if detections is not None:
+        if detections is not None and (out.is_file() or not out.exists()):  # not beside /dev/null
             digest = hashlib.sha1(detections.read_bytes() + self._descriptor.name.encode()).hexdigest()[:12]
             self.path = out.with_name(f"{out.stem}.{self._descriptor.name}-{digest}.npy")
 

@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tracker.boxes import tlwh_to_xyxy, xyxy_to_tlwh
-from tracker.detections import Detections, FloatArray, IntArray
+from tracker.detections import LIMIT, Detections, FloatArray, IntArray
 from tracker.errors import InputError
 
 FIELDS = ("frame", "id", "left", "top", "width", "height", "score")
 FIRST_FEATURE = 10  # DeepSORT's .npy: ten MOT columns, then the descriptor
-LIMIT = 1e9  # no frame, pixel or score is that large; it also keeps areas far from overflow
 ROW = "%d,%d,%.4f,%.4f,%.4f,%.4f,%.4f,-1,-1,-1\n"
 
 Where = Callable[[int], str]  # row of a table -> "FILE, line 17"

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 from tracker.config import TrackerConfig
 from tracker.detections import Detections
@@ -51,7 +51,7 @@ class Job:
     video: Path | None = None
     sheet: Path | None = None
     table: Path | None = None
-    camera_motion: str | None = None
+    camera_motion: Literal["ecc", "sparse"] | None = None
     interpolate: int = 0
     smooth: bool = False
     show: bool = False
@@ -128,6 +128,7 @@ class ObservationSource:
             self._detect = load_detector(job.detections)
         else:
             self.table = read_detections(path)
+            self._check_length(self.table, path)
         lacks_features = self.table is None or (self.table.features is None and len(self.table) > 0)
         if job.config.needs_features and lacks_features and job.descriptor != "none":
             self._require_frames(f"{job.detections} has no features; --descriptor none tracks by motion alone")
@@ -135,6 +136,16 @@ class ObservationSource:
             if self.table is not None:
                 self.table = self._features.complete(self.table)
         self.frames = self._open_frames()
+        draws = job.video is not None or job.sheet is not None or job.show
+        if job.is_offline and draws and self.length is None:
+            raise InputError(f"{job.sequence.name}: --smooth and --interpolate draw in a second pass, a stream has one")
+
+    def _check_length(self, table: DetectionTable, path: Path) -> None:
+        length = self.job.sequence.length
+        if length is not None and table.last_frame > length:
+            raise InputError(
+                f"{path}: detections in frame {table.last_frame}, but {self.job.sequence.name} has {length} frames"
+            )
 
     def _require_frames(self, why: str) -> None:
         if self.job.sequence.frames is None:
@@ -220,7 +231,7 @@ def _track(job: Job, source: ObservationSource) -> Iterator[tuple[int, Image | N
 
         camera = CameraMotion(job.camera_motion)
     for frame_index, image, detections in source:
-        warp = None if camera is None else camera.estimate(image, detections.boxes)
+        warp = None if camera is None or image is None else camera.estimate(image, detections.boxes)
         yield frame_index, image, detections, tracker.update(detections, frame_index, warp)
 
 

@@ -25,7 +25,7 @@ class Sequence:
         name: the folder's or file's name, `camera0`, or the last part of a URL.
         folder: sequence folder, for its `det/` and `gt/`.
         frames: image folder, video file, camera index or stream URL.
-        length: number of frames.
+        length: number of frames, as `seqinfo.ini` says.
         frame_rate: frames a second.
         width, height: of a frame, pixels.
         ground_truth: `gt/gt.txt`.
@@ -126,7 +126,7 @@ def read_sequence(folder: str | Path) -> Sequence:
     folder = Path(folder)
     info = _read_seqinfo(folder / "seqinfo.ini")
     ground_truth = folder / "gt" / "gt.txt"
-    frames = next((place for place in (folder / info.get("imDir", "img1"), folder) if _count_images(place)), None)
+    frames = next((place for place in (folder / info.get("imDir", "img1"), folder) if _has_images(place)), None)
     if frames is None and not _is_sequence(folder):
         raise InputError(f"{folder}: holds no sequence, expected images, {', '.join(MARKS)}")
     length = _number(info, "seqLength", folder)
@@ -136,7 +136,7 @@ def read_sequence(folder: str | Path) -> Sequence:
         name=folder.resolve().name,
         folder=folder,
         frames=frames,
-        length=int(length) if length else (_count_images(frames) or None if frames else None),
+        length=int(length) if length else None,
         frame_rate=rate,
         width=int(width) if width else None,
         height=int(height) if height else None,
@@ -179,15 +179,15 @@ def _is_sequence(folder: Path) -> bool:
     return any((folder / mark).exists() for mark in MARKS)
 
 
-def _count_images(folder: Path) -> int:
+def _has_images(folder: Path) -> bool:
     if not folder.is_dir():
-        return 0
+        return False
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
-    return sum(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names)
+    return any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names)
 
 
 def _read_seqinfo(path: Path) -> dict[str, str]:

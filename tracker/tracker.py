@@ -133,7 +133,7 @@ class Tracker:
         return Observations(
             boxes=chosen.boxes,
             scores=chosen.scores,
-            high=chosen.scores >= config.min_confidence,
+            high=chosen.scores >= config.high_confidence,
             features=features,
             class_ids=chosen.class_ids,
         ), source
@@ -169,7 +169,9 @@ class Tracker:
 
     def _start(self, found: IntArray, frame: Observations) -> None:
         """Begin a track for each good detection that no track took."""
-        free = frame.high & (frame.scores >= self.config.new_track_confidence)
+        free = frame.high.copy()
+        if self.config.new_track_confidence is not None:
+            free &= frame.scores >= self.config.new_track_confidence
         free[found[found != NONE]] = False
         columns = free.nonzero()[0]
         count, born = len(columns), len(self.state) + np.arange(len(columns))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,14 @@ def test_overrides_reach_inside_stages(overrides: Any) -> None:
     [
         (0.6, 0.1, 0.1),  # a second round for doubtful detections
         (0.6, None, 0.6),  # none
+        (None, None, -math.inf),  # every detection, on whatever scale scores are
+        (None, 0.1, -math.inf),
         (0.0, 0.1, 0.0),  # nothing is doubtful: `--set min_confidence=0` means all detections
     ],
 )
-def test_the_least_confidence_is_that_of_the_widest_round(minimum: float, low: float | None, least: float) -> None:
+def test_the_least_confidence_is_that_of_the_widest_round(
+    minimum: float | None, low: float | None, least: float
+) -> None:
     stages = [{"match": "iou"}]
     config = load_config("flatsort", {"min_confidence": minimum, "low_confidence": low, "stages": stages})
     assert config.least_confidence == least

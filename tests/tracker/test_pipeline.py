@@ -280,3 +280,21 @@ def test_frames_of_every_number_are_told_to_the_tracker(folder: Path, tmp_path: 
     short = run(job(folder, tmp_path / "short.txt", overrides={"max_age": 3}))
     enough = run(job(folder, tmp_path / "enough.txt", overrides={"max_age": 4}))
     assert (short.tracks, enough.tracks) == (2 * PEOPLE, PEOPLE)
+
+
+def test_detections_past_the_sequence_are_an_error(folder: Path, tmp_path: Path) -> None:
+    with (folder / "det/det.txt").open("a") as file:
+        file.write(f"{LENGTH + 3},-1,1,1,9,9,1\n")
+    with pytest.raises(InputError, match=rf"det.txt: detections in frame {LENGTH + 3}, but walk has {LENGTH} frames"):
+        run(job(folder, tmp_path / "out.txt", descriptor="none"))
+    assert not (tmp_path / "out.txt").exists()
+
+
+def test_nothing_is_kept_beside_a_device(rendered: Path) -> None:
+    run(job(rendered, Path("/dev/null"), descriptor="colour"))
+    assert not list(Path("/dev").glob("null.*"))
+
+
+def test_a_sheet_is_drawn_from_improved_tracks_too(rendered: Path, tmp_path: Path) -> None:
+    run(job(rendered, tmp_path / "out.txt", sheet=tmp_path / "sheet.png", smooth=True))
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] > 2 * 640

@@ -58,17 +58,23 @@ def test_a_folder_needs_neither_seqinfo_nor_frames(tmp_path: Path) -> None:
     assert read_sequence(tmp_path / "A").ground_truth == tmp_path / "A" / "gt" / "gt.txt"
 
 
-def test_without_seqinfo_the_images_are_counted(tmp_path: Path) -> None:
+def test_without_seqinfo_the_images_alone_make_a_sequence(tmp_path: Path) -> None:
     folder = make_sequence(tmp_path / "A", seqinfo=None, images=4)
-    (folder / "img1" / "._000001.jpg").touch()  # macOS leaves such files beside the real ones
-    assert read_sequence(folder).length == 4
+    sequence = read_sequence(folder)
+    assert (sequence.frames, sequence.length) == (folder / "img1", None)  # counted when they are opened
+
+
+def test_hidden_files_are_no_images(tmp_path: Path) -> None:
+    (tmp_path / "A" / "img1").mkdir(parents=True)
+    (tmp_path / "A" / "img1" / "._000001.jpg").touch()  # macOS leaves such files beside the real ones
+    assert read_sequence(tmp_path / "A").frames is None
 
 
 def test_a_plain_folder_of_images_is_a_sequence(tmp_path: Path) -> None:
     (tmp_path / "holiday").mkdir()
     (tmp_path / "holiday" / "1.PNG").touch()
     sequence = find_sequence(str(tmp_path / "holiday"))
-    assert (sequence.name, sequence.frames, sequence.length) == ("holiday", tmp_path / "holiday", 1)
+    assert (sequence.name, sequence.frames, sequence.length) == ("holiday", tmp_path / "holiday", None)
 
 
 @pytest.mark.parametrize(
