@@ -245,13 +245,16 @@ def benchmark_training() -> None:
     from embedding.cost import training_cost
 
     table = Table(title="one training step, one thread, as ratios to the step without the penalty")
-    for column in ("model", "estimator", "seconds", "time", "MB", "memory"):
+    for column in ("model", "batch", "estimator", "seconds", "time", "MB", "memory"):
         table.add_column(column, justify="left" if column in ("model", "estimator") else "right")
     for name in ("mot16-lite", "mot16"):
-        for cost in training_cost(load_config(name)):
-            seconds, megabytes = f"{cost.seconds:.2f}", f"{cost.memory / 1e6:.0f}"
-            ratios = f"{cost.time_ratio:.2f}x", f"{cost.memory_ratio:.2f}x"
-            table.add_row(name, cost.estimator, seconds, ratios[0], megabytes, ratios[1])
+        config = load_config(name)
+        # The whole Jacobian of a full batch takes minutes a step and more memory than a laptop has.
+        for batch, estimators in ((config.batch, ("directional",)), (4, ("exact", "finite_difference"))):
+            for cost in training_cost(config, ("none", *estimators), batch=batch):
+                times = f"{cost.seconds:.2f}", f"{cost.time_ratio:.2f}x"
+                sizes = f"{cost.memory / 1e6:.0f}", f"{cost.memory_ratio:.2f}x"
+                table.add_row(name, str(batch), cost.estimator, *times, *sizes)
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 

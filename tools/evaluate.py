@@ -8,15 +8,13 @@ from typing import Annotated
 
 import typer
 
+from tracker.command import run_command
 from tracker.errors import InputError
 from tracker.evaluation import load_scenes, score
 from tracker.metrics_table import print_table, write_json
 from tracker.sequences import find_sequences
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-
-@app.command()
 def main(
     gt: Annotated[Path, typer.Option(help="Root with sequences (NAME/gt/gt.txt), or one sequence.")],
     results: Annotated[Path, typer.Option(help="Folder with NAME.txt, or one such file.")],
@@ -25,14 +23,10 @@ def main(
     check: Annotated[bool, typer.Option(help="Compute CLEAR and identity with motmetrics too and compare.")] = False,
 ) -> None:
     """Print CLEAR MOT, identity and HOTA figures, a row a sequence and one of all together."""
-    try:
-        scenes = load_scenes(find_ground_truth(gt), find_results(results), count_missing=count_missing, say=_say)
-        rows = score(scenes)
-        if json is not None:
-            write_json(json, rows)
-    except InputError as error:
-        _say(f"error: {error}")
-        raise typer.Exit(2) from None
+    scenes = load_scenes(find_ground_truth(gt), find_results(results), count_missing=count_missing, say=_say)
+    rows = score(scenes)
+    if json is not None:
+        write_json(json, rows)
     print_table(rows)
     if check:
         from tracker.parity import largest_differences, score_with_motmetrics
@@ -73,4 +67,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(main, "evaluate")

@@ -15,6 +15,7 @@ import typer
 
 from embedding.config import load_config
 from embedding.errors import InputError, TrainingError
+from tracker.command import run_command
 
 
 def main(
@@ -33,9 +34,6 @@ def main(
         from embedding.training import train  # torch takes seconds to import: a wrong key should not
 
         path = train(resolved, folder, resume)
-    except InputError as error:
-        print(f"train: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
     except TrainingError as error:
         print(f"train: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
@@ -47,4 +45,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main, "train", many_values=("--set",), errors=(InputError,))

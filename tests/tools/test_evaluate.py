@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from tools.evaluate import app, find_ground_truth, find_results
+from tools.evaluate import find_ground_truth, find_results, main
+from tracker.command import run_command
 from tracker.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,16 +43,20 @@ def test_it_prints_a_table_and_writes_json(truth: Path, tmp_path: Path) -> None:
     ("rows", "said"),
     [
         ("1,7,0,0,10\n", "A.txt, line 1: 5 fields"),  # a malformed row
-        ("1,7,500,0,10,20,1,-1,-1,-1\n", "error: nothing matches"),  # nothing there
+        ("1,7,500,0,10,20,1,-1,-1,-1\n", "evaluate: nothing matches"),  # nothing there
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(truth: Path, tmp_path: Path, rows: str, said: str) -> None:
+def test_bad_input_is_one_line_and_exit_code_2(
+    truth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: str, said: str
+) -> None:
     (tmp_path / "A.txt").write_text(rows)
     options = ["--gt", truth, "--results", tmp_path / "A.txt", "--json", tmp_path / "scores.json"]
-    done = CliRunner().invoke(app, list(map(str, options)))
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert said in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    with pytest.raises(SystemExit) as ended:
+        run_command(main, "evaluate", list(map(str, options)))
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (2, "")
+    assert said in printed.err
+    assert len(printed.err.splitlines()) == 1
     assert not (tmp_path / "scores.json").exists()
 
 
