@@ -92,8 +92,8 @@ def test_a_broken_motion_is_named_with_its_line(motions: Path, motion: str, mess
         ({"kind": "mocap", "path": "gone.npz"}, r"gone.npz does not exist; give the packed .npz.*mocap.cs.cmu.edu"),
         ({"kind": "mnist", "path": "gone.npz"}, r"gone.npz does not exist;.*Larochelle"),
         ({"kind": "mnist", "path": ".", "binarise": "threshold"}, r"holds no MNIST;.*download=True"),
-        ({"kind": "crops"}, r"data.path: not given.*tools.crops"),
-        ({"kind": "crops", "path": "gone.npy"}, r"gone.npy does not exist; make it.*tools.crops"),
+        ({"kind": "crops"}, r"data.path: not given.*uint8 \[N, 64, 64, 3\]"),
+        ({"kind": "crops", "path": "gone.npy"}, r"gone.npy does not exist; it holds crops"),
         ({"kind": "mocap", "path": "."}, r"holds no motion"),  # a folder without motions
     ],
 )
