@@ -1,4 +1,4 @@
-"""What each part of the flatness term is for: human motion without mixup, without c²𝟙, and with c² = 1.
+"""What each part of the flatness term is for: human motion without mixup, without c²I, and with c² = 1.
 
 Figures 4, 7 and 12. Without mixup the metric is flat at the data and not between; without the identity, ‖G‖² alone
 pulls the metric to zero and inflates the latents; with c² = 1 the scale of the latents must first come to that.

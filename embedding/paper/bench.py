@@ -33,7 +33,7 @@ TITLES = {
     "vhp_vae": "VHP-VAE",
     "vhp_fmvae": "VHP-FMVAE",
     "no_mixup": "without mixup",
-    "no_identity": "without c²𝟙",
+    "no_identity": "without c²I",
     "fixed_scale": "c² = 1",
 }
 QUICK = ["steps=60", "batch=32", "log_every=30", "model.prior.samples=2"]
