@@ -17,6 +17,7 @@ import typer
 
 from embedding.errors import InputError, TrainingError
 from embedding.paper import EXPERIMENTS
+from tracker.command import run_command
 
 
 def main(
@@ -28,9 +29,6 @@ def main(
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)  # torch's own use of it
     try:
         run(experiment, out, quick)
-    except InputError as error:
-        print(f"paper: {error}", file=sys.stderr)
-        raise typer.Exit(2) from None
     except TrainingError as error:
         print(f"paper: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
@@ -51,4 +49,4 @@ def run(experiment: str, out: Path, quick: bool) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main, "paper", errors=(InputError,))

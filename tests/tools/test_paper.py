@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
-import typer
 
 from embedding.config import load_config
+from embedding.errors import InputError
 from embedding.model import WEIGHTS, load_model
 from embedding.paper import bench as bench_module
 from embedding.paper import measures
 from embedding.paper.bench import Bench, keep, matches
 from tools.paper import main
+from tracker.command import run_command
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 BOX = {"median", "q1", "q3", "p95"}
@@ -90,9 +91,9 @@ def test_every_variant_is_a_valid_configuration_and_differs_from_the_others(vari
 def test_an_unknown_experiment_ends_with_code_2(
     experiment: str, near: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(typer.Exit) as ended:
-        main(experiment, tmp_path / "out")
-    assert ended.value.exit_code == 2
+    with pytest.raises(SystemExit) as ended:
+        run_command(main, "paper", [experiment, "--out", str(tmp_path / "out")], errors=(InputError,))
+    assert ended.value.code == 2
     message = capsys.readouterr().err
     assert message.count("\n") == 1
     assert near in message
