@@ -21,7 +21,7 @@ KEPT = Path(__file__).resolve().parents[1] / "weights"  # models that come with 
 
 # Overrides of configs/embedding/NAME.yaml, which describes the VHP-FMVAE. A fixed c² makes sense for the absolute
 # penalty alone (Eq. 12). Without the identity its weight is the paper's; with c² = 1 it is as strong as the relative
-# penalty of human.yaml where beta settles: 2 beta n = 3 bound.
+# penalty of human.yaml where beta settles: 2 beta n is about 3 bound.
 VARIANTS = {
     "vhp_vae": ["flatness.weight=0"],
     "vhp_fmvae": [],
