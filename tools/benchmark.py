@@ -185,11 +185,11 @@ def main(
     ] = "update",
     with_peers: Annotated[bool, typer.Option("--peers", help="The installed peers too.")] = False,
     sizes: Annotated[str, typer.Option(help="Numbers of objects.")] = "10,30,100,300,1000",
-    out: Annotated[Path | None, typer.Option(help="Folder for benchmark.json, .txt and .png.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for benchmark.json, .txt and .png.")] = Path("output"),
     root: Annotated[Path | None, typer.Option(help="Sequences to score on.")] = None,
     det: Annotated[str, typer.Option(help="Their detections.")] = "det.txt",
 ) -> None:
-    """Measure and print; with --out, keep the table, the numbers and a plot."""
+    """Measure, print, and keep the table, the numbers and a plot of speed."""
     warnings.filterwarnings("ignore")  # the peers'
     if what == "update":
         benchmark_update(with_peers, sizes, out)
@@ -205,7 +205,7 @@ def main(
         compare(root, det, with_peers)
 
 
-def benchmark_update(with_peers: bool, sizes: str, out: Path | None) -> None:
+def benchmark_update(with_peers: bool, sizes: str, out: Path) -> None:
     """Time updates on streams of the given sizes."""
     try:
         counts = [int(size) for size in sizes.split(",")]
@@ -220,8 +220,7 @@ def benchmark_update(with_peers: bool, sizes: str, out: Path | None) -> None:
                 print(f"{peer.name}: not installed (pip install {peer.package})", file=sys.stderr)
     timings = measure_all(contenders, counts)
     Console(width=None if sys.stdout.isatty() else 200).print(table_of(timings))
-    if out is not None:
-        write(timings, out)
+    write(timings, out)
 
 
 def write(timings: list[Timing], out: Path) -> None:
