@@ -1,9 +1,9 @@
 """Where to set the gate on appearance, without labels.
 
-Two detections of one frame are two people; two detections of consecutive frames that overlap each other best, and by
-much, are one. The first kind of pair gives the distribution of distances between different people, and the gate is the
-distance that lets through a small share of them. The second kind tells whether the gate accepts anybody at all: where
-it does not, the descriptor does not separate people and should not be asked.
+Two detections of one frame are two people; two detections of consecutive frames that overlap each other best, by much
+and beyond doubt (`tracker.tracklets`), are one. The first kind of pair gives the distribution of distances between
+different people, and the gate is the distance that lets through a small share of them. The second kind tells whether
+the gate accepts anybody at all: where it does not, the descriptor does not separate people and should not be asked.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tracker.appearance import Features, Metric, pairwise_distance
 from tracker.boxes import iou
 from tracker.detections import FloatArray
+from tracker.tracklets import mutual_overlaps
 
 BINS = 4096
 
@@ -102,13 +103,9 @@ class OnlineThreshold:
         return pairwise_distance(features, features, self.metric)[apart]
 
     def _same_pairs(self, old: FloatArray, old_features: Features, new: FloatArray, new_features: Features) -> Features:
-        """Distances of mutual best overlaps above 0.7 between consecutive frames."""
-        if not len(old) or not len(new):
-            return np.zeros(0, np.float32)
-        overlap = iou(old, new)
-        best = overlap.argmax(axis=1)
-        mutual = (overlap.argmax(axis=0)[best] == np.arange(len(old))) & (overlap.max(axis=1) > 0.7)
-        a, b = old_features[mutual], new_features[best[mutual]]
+        """Distances of the pairs of consecutive frames that their boxes alone make one person's."""
+        rows, columns = mutual_overlaps(old, new)
+        a, b = old_features[rows], new_features[columns]
         if self.metric == "cosine":
             return 1 - np.einsum("ij,ij->i", a, b)
         return np.sqrt(np.square(a - b).sum(axis=1))
