@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embedding.cropping import cut_crops
 from embedding.errors import InputError
 
-DEFAULT = "colour"  # until trained weights ship
+SHIPPED = Path(__file__).parent / "weights"
+FALLBACK = "colour"  # what `default` is where no trained default lies in SHIPPED
+UNTRAINED = ("colour", "pixels")
+RECORD = "model.json"  # what makes a folder a run's
 
 
 class DescribesBoxes(Protocol):
@@ -20,6 +27,38 @@ class DescribesBoxes(Protocol):
 
     def __call__(self, image: NDArray[np.uint8], boxes: ArrayLike) -> NDArray[np.float32]:
         """BGR image [H, W, 3] and xyxy boxes [N, 4] in pixels -> features [N, D]."""
+
+
+class CropDescriptor(ABC):
+    """A descriptor that looks at crops of one size.
+
+    Attributes:
+        name: for caches.
+        dimension: D, length of a feature.
+        width, height: of a crop, pixels.
+    """
+
+    name: str
+    dimension: int
+    width: int
+    height: int
+
+    @abstractmethod
+    def describe_crops(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """BGR crops uint8 [N, height, width, 3], as `embedding.cropping` cuts them -> features float32 [N, D]."""
+
+    def __call__(self, image: NDArray[np.uint8], boxes: ArrayLike) -> NDArray[np.float32]:
+        """Features float32 [N, D] of boxes [N, 4]; of a box wholly outside the image, zeros: like nobody."""
+        crops, inside = cut_crops(image, boxes, self.width, self.height)
+        features = np.zeros((len(inside), self.dimension), np.float32)
+        features[inside] = self.describe_crops(crops)
+        return features
+
+    def require_crops(self, crops: NDArray[np.uint8]) -> None:
+        """ValueError if the crops have another shape or type."""
+        if crops.ndim != 4 or crops.shape[1:] != (self.height, self.width, 3) or crops.dtype != np.uint8:
+            wanted = f"uint8 [N, {self.height}, {self.width}, 3]"
+            raise ValueError(f"crops: expected {wanted}, found {crops.dtype} {list(crops.shape)}")
 
 
 class Descriptor:
@@ -40,18 +79,17 @@ class Descriptor:
         """The descriptor of that name.
 
         Args:
-            name: `colour`, the striped colour histogram that needs no training, or `default`, which is the best one
-                that ships (today: `colour`).
-            device: `auto`, `cpu`, `cuda` or `mps`; the colour histogram always runs on the CPU.
+            name: `colour`, the striped colour histogram, and `pixels`, 16 x 8 of them, need no training; a model that
+                lies in embedding/weights, by its name there; a trained model's .safetensors file or a run's folder;
+                anybody's re-identification network as an .onnx file; `default`, the best one that ships (`colour`
+                until there is a trained one).
+            device: `auto`, `cpu`, `cuda` or `mps`; `colour` and `pixels` always run on the CPU.
 
         Raises:
-            InputError: no descriptor of that name.
+            InputError: no descriptor of that name, a file that is broken or describes something else, or the device
+                is not there.
         """
-        if (DEFAULT if name == "default" else name) == "colour":
-            from embedding.colour import ColourHistogram
-
-            return cls(ColourHistogram())
-        raise InputError(f"descriptor {name!r}: not known, expected default, colour or none")
+        return cls(_load(name, device))
 
     def __call__(self, image: NDArray[np.uint8], boxes: ArrayLike) -> NDArray[np.float32]:
         """Features float32 [N, D] of the boxes [N, 4] (xyxy, pixels) in a BGR uint8 image [H, W, 3].
@@ -67,3 +105,50 @@ class Descriptor:
         if corners.ndim != 2 or corners.shape[1] != 4:
             raise ValueError(f"boxes: expected shape [N, 4] (left, top, right, bottom), found {corners.shape}")
         return self._describe(image, corners)
+
+
+def model_path(name: str) -> Path | None:
+    """The trained model, its file or its folder, that `Descriptor.load` reads for a name; None where it reads none."""
+    if name in UNTRAINED:
+        return None
+    places = [SHIPPED / f"{name}.safetensors", *([] if name == "default" else [Path(name)])]
+    return next(filter(_is_model, places), None)
+
+
+def _load(name: str, device: str) -> DescribesBoxes:
+    model = model_path(name)
+    if name == "default" and model is None:
+        name = FALLBACK
+    if name == "colour":
+        from embedding.colour import ColourHistogram
+
+        return ColourHistogram()
+    if name == "pixels":
+        from embedding.pixels import Pixels
+
+        return Pixels()
+    path = Path(name)
+    if path.suffix == ".onnx" and path.is_file():
+        from embedding.onnx_descriptor import OnnxDescriptor
+
+        return OnnxDescriptor(path, device)
+    if model is not None:
+        from embedding.latent import LatentDescriptor
+
+        return LatentDescriptor(model, device)
+    raise InputError(f"descriptor {name!r}: not known, expected {', '.join(_names())}, or none to do without one")
+
+
+def _is_model(path: Path) -> bool:
+    """Whether this is a run's folder, or a model's file, or the name of one that was written in parts."""
+    if path.is_dir():
+        return (path / RECORD).is_file()
+    return path.suffix == ".safetensors" and (path.is_file() or path.with_suffix(".json").is_file())
+
+
+def _names() -> list[str]:
+    """What can be asked for, as an error lists it; models of other data than crops are left out."""
+    records = sorted(SHIPPED.glob("*.json"))
+    crops = [path.stem for path in records if json.loads(path.read_text("utf-8"))["data"]["kind"] == "crops"]
+    shipped = [name for name in crops if name != "default"]
+    return ["default", "colour", "pixels", *shipped, "a .safetensors file, a run's folder, an .onnx file"]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from embedding import Descriptor
+from embedding.cropping import cut_crops
 from embedding.errors import InputError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
@@ -26,34 +31,117 @@ class Corners:
         return np.asarray(boxes, np.float32)
 
 
-@pytest.mark.parametrize("name", ["default", "colour"])
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in place of embedding/weights."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    monkeypatch.setattr("embedding.descriptor.SHIPPED", folder)
+    return folder
+
+
+def write_model(path: Path, kind: str = "crops") -> None:
+    """An untrained model of small crops."""
+    from embedding.config import parse_model
+    from embedding.model import FlatVAE, save_model
+
+    layers = {"widths": [4]}
+    tree = {"latent_dim": 3, "encoder": layers, "decoder": layers, "prior": layers}
+    data = {"kind": kind, "mean": [0, 0, 0], "std": [1, 1, 1]}
+    save_model(FlatVAE(parse_model(tree, "test"), (3, 16, 8)), path, {"data": data})
+
+
+@pytest.mark.parametrize("name", ["default", "colour", "pixels"])
 def test_the_descriptors_that_ship(name: str) -> None:
     describe = Descriptor.load(name)
     features = describe(IMAGE, BOXES)
     assert features.shape == (2, describe.dimension)
     assert features.dtype == np.float32
-    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)
+    assert np.isfinite(features).all()
+    assert (np.linalg.norm(features, axis=1) > 0).all()
     np.testing.assert_array_equal(Descriptor.load(name)(IMAGE, BOXES), features)  # deterministic
     assert describe.name not in ("", "default")  # says which one it is, for caches
 
 
+def test_colours_have_unit_norm() -> None:
+    np.testing.assert_allclose(np.linalg.norm(Descriptor.load("colour")(IMAGE, BOXES), axis=1), 1, rtol=1e-5)
+
+
+def test_pixels_are_a_small_picture() -> None:
+    """OpenCV's area averaging of the 64 x 64 crop, which rounds to bytes where we do not."""
+    crops, _ = cut_crops(IMAGE, BOXES)
+    small = [cv2.resize(crop, (8, 16), interpolation=cv2.INTER_AREA).ravel() / 255 for crop in crops]
+    describe = Descriptor.load("pixels")
+    assert describe.dimension == 16 * 8 * 3
+    np.testing.assert_allclose(describe(IMAGE, BOXES), small, atol=0.5001 / 255)
+    np.testing.assert_array_equal(describe(IMAGE, [[500, 500, 600, 700]]), 0)  # wholly outside
+
+
+def test_default_is_colour_until_there_is_a_trained_one(shipped: Path) -> None:
+    assert Descriptor.load("default").name == Descriptor.load("colour").name
+    write_model(shipped / "default.safetensors")
+    assert Descriptor.load("default", "cpu").name.startswith("default-")
+    assert Descriptor.load(device="cpu").dimension == 3
+
+
+@pytest.mark.parametrize("how", ["a name", "a file", "a run's folder"])
+def test_a_trained_model_is_found(shipped: Path, tmp_path: Path, how: str) -> None:
+    names = {"a name": "crops16", "a file": str(tmp_path / "other.safetensors"), "a run's folder": str(tmp_path)}
+    write_model(shipped / "crops16.safetensors")
+    write_model(tmp_path / "other.safetensors")
+    write_model(tmp_path / "model.safetensors")
+    describe = Descriptor.load(names[how], "cpu")
+    assert describe(IMAGE, BOXES).shape == (2, 3)
+    assert describe.name.startswith({"a name": "crops16-", "a file": "other-", "a run's folder": "model-"}[how])
+
+
+def test_the_models_of_other_data_are_refused() -> None:
+    """Those of the paper's figures, which lie in embedding/weights too."""
+    with pytest.raises(InputError, match=r"^[^\n]*a model of mnist[^\n]*trained on crops$"):
+        Descriptor.load("mnist-vhp_vae")
+
+
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "mps"])
-def test_colours_do_not_ask_for_a_device(device: str) -> None:
-    assert Descriptor.load("colour", device=device)(IMAGE, BOXES).shape[0] == 2
+@pytest.mark.parametrize("name", ["colour", "pixels"])
+def test_what_needs_no_device_does_not_ask_for_one(name: str, device: str) -> None:
+    assert Descriptor.load(name, device=device)(IMAGE, BOXES).shape[0] == 2
 
 
-@pytest.mark.parametrize("name", ["osnet", "", "no/such.safetensors", "Colour"])
+@pytest.mark.parametrize("name", ["osnet", "", "no/such.safetensors", "no/such.onnx", "Colour", "weights.txt"])
 def test_an_unknown_descriptor_is_named(name: str) -> None:
-    with pytest.raises(InputError, match=r"^[^\n]*expected[^\n]*$") as caught:
+    with pytest.raises(InputError, match=r"^[^\n]*expected default, colour, pixels[^\n]*$") as caught:
         Descriptor.load(name)
-    assert repr(name) in str(caught.value) or name in str(caught.value)
+    assert repr(name) in str(caught.value)
+
+
+def test_the_error_lists_what_is_there(shipped: Path) -> None:
+    for name, kind in (("default", "crops"), ("street", "crops"), ("digits", "mnist")):
+        write_model(shipped / f"{name}.safetensors", kind)
+    with pytest.raises(InputError, match=r"expected default, colour, pixels, street, a \.safetensors file"):
+        Descriptor.load("osnet")
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a run's folder"):
+        Descriptor.load(str(tmp_path))
 
 
 def test_a_file_that_is_no_descriptor_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     path.write_bytes(b"nothing of the kind")
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"weights\.json: cannot be read.*expected the record"):
         Descriptor.load(str(path))
+    path.with_suffix(".json").write_text(json.dumps({"data": {"kind": "crops"}}))
+    with pytest.raises(InputError, match="expected keys model and shape"):
+        Descriptor.load(str(path))
+
+
+@pytest.mark.parametrize("name", ["colour", "pixels"])
+def test_what_needs_no_torch_does_not_import_it(name: str) -> None:
+    program = (
+        f"import sys; from embedding import Descriptor; Descriptor.load({name!r}); sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
 
 
 @pytest.mark.parametrize("boxes", [BOXES, BOXES.tolist(), BOXES.astype(np.float32), BOXES.astype(int)])
