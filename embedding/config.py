@@ -38,6 +38,7 @@ class DataConfig(Section):
     binarise: Literal["static", "threshold", "sample"] = "static"  # mnist: the packed file; grey > 0.5; grey as odds
     scale: Literal["raw", "unit", "standardised"] = "unit"  # source's units; [0, 1]; zero mean and unit variance
     movements: tuple[str, ...] = ("walking", "jogging", "balancing", "punching", "kicking")  # mocap
+    exclude: tuple[str, ...] = ()  # crops: sequences of the pack that are held out
 
 
 class EncoderConfig(Section):
@@ -47,6 +48,9 @@ class EncoderConfig(Section):
     widths: tuple[int, ...] = (256, 256)  # mlp: units of each hidden layer
     activation: Activation = "silu"  # mlp; VGG16 has ReLU
     width: float = Field(default=1.0, gt=0)  # vgg16: multiplier of every layer's channels
+    norm: Literal["none", "batch"] = "none"  # vgg16: batch normalisation before each activation, as in VGG16-BN
+    stripes: int = Field(default=0, ge=0)  # vgg16: of a colour histogram that is a linear part of the mean; 0: none
+    bins: int = Field(default=8, ge=2)  # a colour, of that histogram
     pretrained: bool = False  # vgg16: start from torchvision's ImageNet weights (width 1 only)
 
 
@@ -100,6 +104,33 @@ class FlatnessConfig(Section):
         return self
 
 
+class AugmentationConfig(Section):
+    """What is done to the images the encoder sees; the decoder has to give back the clean ones. Each is uniform."""
+
+    flip: bool = False  # left and right, every other image
+    shift: float = Field(default=0.0, ge=0, lt=1)  # largest change of place and of size, in half sides
+    brightness: float = Field(default=0.0, ge=0)  # largest change of contrast (factor) and brightness (scaled units)
+    colour: float = Field(default=0.0, ge=0)  # largest change of one colour (factor)
+    erase: float = Field(default=0.0, ge=0, le=1)  # share of images in which a rectangle is hidden
+
+    @property
+    def is_active(self) -> bool:
+        return any(self.model_dump().values())
+
+
+class TrackletConfig(Section):
+    """A contrastive term on the posterior mean: crops of one tracklet alike, crops of one frame different.
+
+    Its distance is the tracker's: 1 - cosine of centred means. Tracklets come from the detections alone, no label is
+    used. Weight 0 is the paper's objective.
+    """
+
+    weight: float = Field(default=0.0, ge=0)  # loss: weight * bound * nats
+    temperature: float = Field(default=0.1, gt=0)  # of the softmax over cosines
+    frames: int = Field(default=8, ge=1)  # frames a step's tracklets are taken from, at least
+    min_length: int = Field(default=4, ge=2)  # crops a tracklet must have to take part
+
+
 class ConstraintConfig(Section):
     """The bound on the reconstruction error C (per value, not summed), and how beta enforces it (Eq. 14)."""
 
@@ -142,10 +173,16 @@ class TrainingConfig(Section):
     model: ModelConfig = ModelConfig()
     mixup: MixupConfig = MixupConfig()
     flatness: FlatnessConfig = FlatnessConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    tracklet: TrackletConfig = TrackletConfig()
+    whiten: float | None = Field(
+        default=None, ge=0, le=1
+    )  # shrinkage of the whitening by tracklets; None: no whitening
     constraint: ConstraintConfig
     optimiser: OptimiserConfig = OptimiserConfig()
     steps: int = Field(gt=0)
     batch: int = Field(default=128, ge=2)  # observations a step, over all processes together
+    decode_fraction: float = Field(default=1.0, gt=0, le=1)  # share of the batch that is reconstructed; C is its mean
     seed: int = Field(default=0, ge=0)
     device: str = "auto"  # auto: cuda, else mps, else cpu
     precision: Literal["float32", "bfloat16"] = "float32"  # bfloat16: autocast of the networks, on a GPU alone

@@ -1,4 +1,4 @@
-"""Encoder and decoder families. None has BatchNorm or Dropout: they couple samples and spoil the Jacobian.
+"""Encoder and decoder families. No decoder has BatchNorm or Dropout: they couple samples and spoil the Jacobian.
 
 All are plain modules under `torch.func`: no in-place activation and no memory-format change, which vmap refuses.
 """
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from embedding.colour_stripes import ColourStripes
 from embedding.config import DecoderConfig, EncoderConfig
 from embedding.errors import InputError
 
@@ -67,19 +68,23 @@ class GaussianPerceptron(nn.Module):
 
 
 class VGG16Encoder(nn.Module):
-    """Images [B, C, H, W], sides multiples of 32 -> mean and std [B, outputs]; torchvision's VGG16 features."""
+    """Images [B, C, H, W], sides multiples of 32 -> mean and std [B, outputs]; torchvision's VGG16 features.
+
+    With `stripes` the mean is a sum of two: what the network sees, and a linear map of a colour histogram.
+    """
 
     channel_mean: Tensor
     channel_std: Tensor
 
-    def __init__(self, shape: Sequence[int], outputs: int, width: float, pretrained: bool) -> None:
+    def __init__(self, shape: Sequence[int], outputs: int, config: EncoderConfig) -> None:
         super().__init__()
         channels, height, breadth = _image(shape, 32)
-        if pretrained and (width != 1 or channels != 3):
-            raise InputError("encoder.pretrained: ImageNet weights fit width 1 and three channels only")
+        width, pretrained = config.width, config.pretrained
+        if pretrained and (width != 1 or channels != 3 or config.norm != "none"):
+            raise InputError("encoder.pretrained: ImageNet weights fit width 1, three channels and norm none only")
         vgg = _torchvision_vgg()
         plan = [layer if isinstance(layer, str) else max(1, round(width * layer)) for layer in vgg.cfgs["D"]]
-        self.body = vgg.make_layers(plan)
+        self.body = vgg.make_layers(plan, batch_norm=config.norm == "batch")
         if channels != 3:
             self.body[0] = nn.Conv2d(channels, int(plan[0]), 3, padding=1)
         _initialise(self.body)
@@ -87,17 +92,24 @@ class VGG16Encoder(nn.Module):
             if isinstance(module, nn.ReLU):
                 module.inplace = False
         self.head = GaussianHead(int(plan[-2]) * (height // 32) * (breadth // 32), outputs)
+        self.stripes: ColourStripes | None = None
+        if config.stripes:
+            if channels != 3:
+                raise InputError(f"encoder.stripes: {channels} channels, a colour histogram needs three")
+            self.stripes = ColourStripes(height, breadth, outputs, config.stripes, config.bins)
         mean, std = [0.0] * channels, [1.0] * channels
         if pretrained:
             self.body.load_state_dict(vgg.vgg16(weights="IMAGENET1K_V1").features.state_dict())
             mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # of ImageNet, for images in [0, 1]
         self.register_buffer("channel_mean", torch.tensor(mean).view(-1, 1, 1))
         self.register_buffer("channel_std", torch.tensor(std).view(-1, 1, 1))
+        self.to(memory_format=torch.channels_last)  # half the time of a convolution on a CPU
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.body((images - self.channel_mean) / self.channel_std)
+        scaled = (images - self.channel_mean) / self.channel_std
+        features = self.body(scaled.contiguous(memory_format=torch.channels_last))
         mean, std = self.head(features.flatten(1))
-        return mean, std
+        return (mean if self.stripes is None else mean + self.stripes(images)), std
 
 
 class ConvolutionalDecoder(nn.Module):
@@ -146,7 +158,7 @@ class PerceptronDecoder(nn.Module):
 def build_encoder(config: EncoderConfig, shape: Sequence[int], latent_dim: int) -> nn.Module:
     """The module x [B, *shape] -> (mean, std), each [B, n]."""
     if config.kind == "vgg16":
-        return VGG16Encoder(shape, latent_dim, config.width, config.pretrained)
+        return VGG16Encoder(shape, latent_dim, config)
     flat = nn.Flatten(1)
     return nn.Sequential(flat, GaussianPerceptron(math.prod(shape), config.widths, latent_dim, config.activation))
 

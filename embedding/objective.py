@@ -1,5 +1,8 @@
 """One training step as one module's forward: C + beta * (F + eta * R), with all its noise as an argument.
 
+Beyond the paper, each off unless a configuration asks for it: the encoder sees augmented images, and tracklets add a
+contrastive term on the posterior means.
+
 Being one module it can be wrapped for distributed training, `torch.func` transforms and all; being told its noise it
 makes two processes of B the same as one of 2B.
 """
@@ -11,7 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from embedding.augmentation import NUMBERS, augment
 from embedding.config import TrainingConfig
+from embedding.contrast import Pairs, contrastive_loss, of_all_processes
 from embedding.distributed import mean_over_processes
 from embedding.flatness import Moments, flatness, haar_directions, metric_moments
 from embedding.model import FlatVAE
@@ -28,6 +33,7 @@ class Noise(NamedTuple):
     order: Tensor  # [B], uniform; sorting it permutes the batch for mixup
     mixing: Tensor  # [B], uniform on [0, 1)
     directions: Tensor  # [B, n, k], standard normal
+    view: Tensor  # [B, NUMBERS], uniform on [0, 1), of the augmentation
 
     def part(self, rank: int, count: int) -> Noise:
         """The share of one of `count` processes."""
@@ -48,6 +54,7 @@ def draw_noise(config: TrainingConfig, generator: torch.Generator) -> Noise:
         torch.rand(batch, generator=generator),
         torch.rand(batch, generator=generator),
         torch.randn(batch, latent_dim, min(latent_dim, config.flatness.directions), generator=generator),
+        torch.rand(batch, NUMBERS, generator=generator),
     )
 
 
@@ -61,6 +68,7 @@ class Terms(NamedTuple):
     rel: Tensor
     signal: Tensor  # [n], variance of the posterior means over the batch
     posterior_variance: Tensor  # [n], mean of s^2
+    contrast: Tensor  # nats; nan where no pairs are given
 
     @property
     def active_units(self) -> int:
@@ -80,10 +88,15 @@ class Objective(nn.Module):
         self.model = model
         self.mixup = config.mixup
         self.flatness = config.flatness
+        self.augmentation = config.augmentation
+        self.tracklet = config.tracklet
+        self.decode_fraction = config.decode_fraction
         self.bound = bound
         self.half_precision = config.precision == "bfloat16"
 
-    def forward(self, x: Tensor, noise: Noise, beta: float, measure: bool = False) -> tuple[Tensor, Terms]:
+    def forward(
+        self, x: Tensor, noise: Noise, beta: float, measure: bool = False, pairs: Pairs | None = None
+    ) -> tuple[Tensor, Terms]:
         """The loss, and its parts for the controller and the log.
 
         Args:
@@ -91,15 +104,19 @@ class Objective(nn.Module):
             noise: of B observations.
             beta: weight of F; 0 in the initial phase.
             measure: compute R, c^2 and rel even where they have no weight.
+            pairs: of the batch of all processes, for the contrastive term.
         """
         model = self.model
+        seen = augment(x, noise.view, self.augmentation) if self.augmentation.is_active else x
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.half_precision and x.device.type == "cuda"):
-            mean, std = model.encode(x)
+            mean, std = model.encode(seen)
             z = mean + std * noise.latent
-            output = model.decoder(z)
+            decoded = max(1, round(self.decode_fraction * len(z)))
+            output = model.decoder(z[:decoded])
             moments = self._moments(z, noise, beta, measure)
-        error = model.likelihood.error(x, output)
+        error = model.likelihood.error(x[:decoded], output)
         divergence = (log_normal(z, mean, std) - model.prior.log_density(z, noise.zeta)).mean()
+        contrast = self._contrast(mean, pairs)
         shared = mean_over_processes(
             torch.cat(
                 [
@@ -113,10 +130,21 @@ class Objective(nn.Module):
         )
         flat = flatness(moments, shared[2:4], z.shape[1], self.flatness.mode, self._target())
         first, second, posterior_variance = shared[4:].view(3, -1)
-        terms = Terms(shared[0], shared[1], flat.R, flat.c2, flat.rel, second - first.square(), posterior_variance)
+        signal = second - first.square()
+        terms = Terms(shared[0], shared[1], flat.R, flat.c2, flat.rel, signal, posterior_variance, contrast.detach())
         loss = error + beta * divergence
-        weight = self._flatness_weight(beta)
-        return (loss + weight * flat.penalty if weight else loss), terms
+        for weight, penalty in (
+            (self._flatness_weight(beta), flat.penalty),
+            (self.tracklet.weight * self.bound if pairs else 0.0, contrast),
+        ):
+            if weight:
+                loss = loss + weight * penalty
+        return loss, terms
+
+    def _contrast(self, mean: Tensor, pairs: Pairs | None) -> Tensor:
+        if pairs is None:
+            return torch.full_like(mean[0, 0], torch.nan)
+        return contrastive_loss(of_all_processes(mean), pairs, self.tracklet.temperature)
 
     def _flatness_weight(self, beta: float) -> float:
         scale = self.bound if self.flatness.mode == "relative" else beta

@@ -20,14 +20,21 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from embedding.checkpoint import load_checkpoint, save_checkpoint
+from embedding.colour_stripes import SAMPLE as COLOUR_SAMPLE
 from embedding.config import TrainingConfig
 from embedding.constraint import Constraint
+from embedding.contrast import Pairs
 from embedding.data import DataSet, load_data
+from embedding.data.crops import CropDataSet
+from embedding.data.dataset import spread
+from embedding.data.pair_sampler import PairSampler
 from embedding.distributed import Process, joined
 from embedding.errors import InputError, TrainingError
 from embedding.model import WEIGHTS, FlatVAE, save_model
+from embedding.networks import VGG16Encoder
 from embedding.objective import Objective, Terms, draw_noise
 from embedding.runlog import Row, RunLog
+from embedding.whitening import fit_whitening
 
 CHECKPOINT = "checkpoint.pt"
 FREE_KEYS = {"steps", "log_every", "checkpoint_every", "device", "threads", "tensorboard"}  # may change on resumption
@@ -83,6 +90,7 @@ class Run:
     optimiser: torch.optim.Adam  # encoder and decoder
     prior_optimiser: torch.optim.Adam
     constraint: Constraint
+    sampler: PairSampler | None = None  # of batches for the tracklet term
     step: int = 0  # steps done
     seconds: float = 0.0
     skipped: int = 0  # steps without a finite gradient
@@ -131,9 +139,10 @@ def _loop(run: Run, data: DataSet, log: RunLog) -> None:
     while run.step < config.steps:
         began = time.perf_counter()
         due = (run.step + 1) % config.log_every == 0 or run.step + 1 == config.steps
-        x = data.batch(batch_index(config, run.step, len(data), process)).to(process.device, non_blocking=True)
+        rows, pairs = _draw(run, len(data))
+        x = data.batch(rows).to(process.device, non_blocking=True)
         noise = draw_noise(config, _generator(config.seed, 0, run.step)).part(process.rank, process.count)
-        loss, terms = module(x, noise.to(process.device), run.constraint.weight, measure=due)
+        loss, terms = module(x, noise.to(process.device), run.constraint.weight, measure=due, pairs=pairs)
         _descend(run, loss, terms)
         if terms.error.isfinite():
             run.constraint.update(float(terms.error))
@@ -146,6 +155,14 @@ def _loop(run: Run, data: DataSet, log: RunLog) -> None:
             _guard(run, log)
         if run.step % config.checkpoint_every == 0 or run.step == config.steps:
             run.save()
+
+
+def _draw(run: Run, count: int) -> tuple[Tensor, Pairs | None]:
+    """This process's rows of the data in this step, and what is known of the pairs of all processes' rows."""
+    if run.sampler is None:
+        return batch_index(run.config, run.step, count, run.process), None
+    rows, pairs = run.sampler.draw(np.random.default_rng([run.config.seed, 2, run.step]))
+    return torch.from_numpy(rows).view(run.process.count, -1)[run.process.rank], pairs.to(run.process.device)
 
 
 def _descend(run: Run, loss: Tensor, terms: Terms) -> None:
@@ -193,6 +210,7 @@ def _row(run: Run, terms: Terms) -> Row:
         "R": float(terms.R),
         "rel": rel,
         "active_units": terms.active_units,
+        "contrast": float(terms.contrast),
         "effective_dimension": run.config.model.latent_dim / (1 + max(0.0, rel)),
         "learning_rate": run.optimiser.param_groups[0]["lr"],
         "skipped_steps": run.skipped,
@@ -225,6 +243,7 @@ def _start(config: TrainingConfig, folder: Path, data: DataSet, process: Process
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = FlatVAE(config.model, data.shape)
+    _fit_colours(model, data)
     model.to(process.device)
     bound = config.constraint.bound or float(config.constraint.bound_fraction or 0) * data.variance
     rate = config.optimiser.learning_rate
@@ -234,12 +253,25 @@ def _start(config: TrainingConfig, folder: Path, data: DataSet, process: Process
     optimisers = (torch.optim.Adam(networks, rate), torch.optim.Adam(model.prior.parameters(), prior_rate, eps=1e-14))
     for optimiser in optimisers:
         optimiser.param_groups[0]["initial_lr"] = optimiser.param_groups[0]["lr"]
-    run = Run(
-        config, folder, process, Objective(model, config, bound), *optimisers, Constraint(config.constraint, bound)
-    )
+    objective, constraint = Objective(model, config, bound), Constraint(config.constraint, bound)
+    run = Run(config, folder, process, objective, *optimisers, constraint, _sampler(config, data))
     if resume and (folder / CHECKPOINT).exists():
         run.restore()
     return run
+
+
+def _fit_colours(model: FlatVAE, data: DataSet) -> None:
+    encoder = model.encoder
+    if isinstance(encoder, VGG16Encoder) and encoder.stripes is not None and isinstance(data, CropDataSet):
+        sample = torch.from_numpy(spread(len(data), COLOUR_SAMPLE))
+        encoder.stripes.fit(data.batch(sample), data.mean, data.std)
+
+
+def _sampler(config: TrainingConfig, data: DataSet) -> PairSampler | None:
+    if not config.tracklet.weight:
+        return None
+    assert isinstance(data, CropDataSet) and data.origin is not None  # or _check_fit has complained
+    return PairSampler(data.origin, config.batch, config.tracklet.frames, config.tracklet.min_length)
 
 
 def _check_fit(config: TrainingConfig, data: DataSet, process: Process) -> None:
@@ -249,6 +281,12 @@ def _check_fit(config: TrainingConfig, data: DataSet, process: Process) -> None:
         raise InputError(f"batch: found {config.batch}, expected a multiple of the {process.count} processes")
     if config.constraint.bound is None and config.model.likelihood == "bernoulli":
         raise InputError("constraint.bound_fraction: is of a variance; a Bernoulli likelihood needs constraint.bound")
+    if (config.tracklet.weight or config.whiten is not None) and getattr(data, "origin", None) is None:
+        raise InputError("tracklet.weight, whiten: the data has no tracklets, expected a pack of tools.crops")
+    if config.tracklet.weight and config.batch % (2 * process.count):
+        raise InputError(f"batch: found {config.batch}, expected pairs of crops for each of {process.count} processes")
+    if config.augmentation.is_active and len(data.shape) != 3:
+        raise InputError(f"augmentation: is for images, found observations of shape {data.shape}")
     x = data.batch(torch.arange(config.batch))
     low, high = float(x.min()), float(x.max())
     if not bool(x.isfinite().all()):
@@ -290,10 +328,14 @@ def _finish(run: Run, data: DataSet) -> Path:
     if not run.process.first:
         return path
     model = run.model.eval()
-    index = torch.linspace(0, len(data) - 1, min(len(data), LATENT_SAMPLE)).long()
+    index = torch.from_numpy(spread(len(data), LATENT_SAMPLE))
     with torch.no_grad():
-        means = [model.encode(data.batch(part).to(run.process.device))[0] for part in index.split(256)]
-    model.latent_mean.copy_(torch.cat(means).mean(0))
+        means = torch.cat([model.encode(data.batch(part).to(run.process.device))[0] for part in index.split(256)])
+    model.latent_mean.copy_(means.mean(0))
+    if run.config.whiten is not None:
+        assert isinstance(data, CropDataSet) and data.origin is not None
+        whitening = fit_whitening(means.cpu().numpy(), data.origin.tracklet[index.numpy()], run.config.whiten)
+        model.latent_whitening.copy_(torch.from_numpy(whitening.matrix))
     model.latent_scale.fill_(run.row["c"])
     versions = {name: importlib.metadata.version(name) for name in ("torch", "torchvision", "numpy")}
     record = {

@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from embedding.config import TrainingConfig, parse_config
 from embedding.constraint import Constraint
+from embedding.contrast import Pairs
 from embedding.model import FlatVAE
 from embedding.objective import Noise, Objective, Terms, draw_noise
 
@@ -23,6 +24,7 @@ def build_config(mode: str, estimator: str) -> TrainingConfig:
         "data": {"kind": "pendulum"},
         "model": {"latent_dim": LATENT_DIM, "encoder": network, "decoder": network, "prior": {**network, "samples": 3}},
         "flatness": {"weight": 2.0, "mode": mode, "estimator": estimator},
+        "tracklet": {"weight": 0.7, "temperature": 0.3},
         "constraint": {"bound": 0.3},
         "steps": 1,
         "batch": BATCH,
@@ -30,19 +32,25 @@ def build_config(mode: str, estimator: str) -> TrainingConfig:
     return parse_config(tree, "test")
 
 
-def inputs(config: TrainingConfig) -> tuple[Objective, Tensor, Noise]:
-    """The same on every process. The mixup permutation keeps to the halves, as two processes must."""
+def inputs(config: TrainingConfig) -> tuple[Objective, Tensor, Noise, Pairs]:
+    """The same on every process. The mixup permutation keeps to the halves, as two processes must.
+
+    Tracklets do not: the first half of the batch holds the partners of the second, as in training.
+    """
     torch.manual_seed(0)
     objective = Objective(FlatVAE(config.model, SHAPE), config, bound=0.3)
     x = torch.rand(BATCH, *SHAPE)
     noise = draw_noise(config, torch.Generator().manual_seed(1))
     halves = (torch.arange(BATCH) >= BATCH // 2).float()
-    return objective, x, noise._replace(order=noise.order + halves)
+    label = torch.arange(BATCH) % (BATCH // 2)
+    same = (label[:, None] == label) & ~torch.eye(BATCH, dtype=torch.bool)
+    different = (label[:, None] != label) & ((label[:, None] + label) % 3 > 0)  # of some pairs nothing is known
+    return objective, x, noise._replace(order=noise.order + halves), Pairs(same, different)
 
 
-def step(module: torch.nn.Module, config: TrainingConfig, x: Tensor, noise: Noise) -> dict[str, Any]:
+def step(module: torch.nn.Module, config: TrainingConfig, x: Tensor, noise: Noise, pairs: Pairs) -> dict[str, Any]:
     """Loss, gradients and controller of one step of the main phase."""
-    loss, terms = module(x, noise, 0.05)
+    loss, terms = module(x, noise, 0.05, pairs=pairs)
     loss.backward()
     constraint = Constraint(config.constraint, 0.3, initial_phase=False)
     constraint.update(float(terms.error))
@@ -57,8 +65,8 @@ def work(rank: int, folder: str) -> None:
     found = []
     for case in CASES:
         config = build_config(*case)
-        objective, x, noise = inputs(config)
-        found.append(step(DistributedDataParallel(objective), config, x[rows], noise.part(rank, 2)))
+        objective, x, noise, pairs = inputs(config)
+        found.append(step(DistributedDataParallel(objective), config, x[rows], noise.part(rank, 2), pairs))
     torch.save(found, f"{folder}/{rank}.pt")
     distributed.destroy_process_group()
 
@@ -73,8 +81,8 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> list[list[dict[st
 @pytest.mark.parametrize("case", range(len(CASES)), ids=lambda i: "-".join(CASES[i]))
 def test_two_processes_equal_one(two_processes: list[list[dict[str, Any]]], case: int) -> None:
     config = build_config(*CASES[case])
-    objective, x, noise = inputs(config)
-    alone = step(objective, config, x, noise)
+    objective, x, noise, pairs = inputs(config)
+    alone = step(objective, config, x, noise, pairs)
     for process in two_processes:
         found = process[case]
         assert found["beta"] == pytest.approx(alone["beta"], rel=1e-7)
