@@ -10,3 +10,6 @@ EXPERIMENTS = {
     "table1": "embedding.paper.table1",
     "ablations": "embedding.paper.ablations",
 }
+
+# Measured on data that `tools.paper` is told of: sequences under --root, crops in --pack. No part of `all`.
+ON_DATA = ("descriptors", "retrieval")

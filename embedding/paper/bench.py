@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from embedding.checkpoint import atomic
-from embedding.config import TrainingConfig, load_config
+from embedding.config import TrainingConfig, load_config, parse_config
 from embedding.data import load_data
 from embedding.data.dataset import ArrayDataSet
 from embedding.model import WEIGHTS, FlatVAE, load_model, read_record, save_model
@@ -115,11 +115,11 @@ class Bench:
 
 def matches(weights: Path, config: TrainingConfig) -> bool:
     """Whether weights exist and come from this configuration, as far as it matters to the result."""
-    if not (weights.is_file() and weights.with_suffix(".json").is_file()):
+    if not weights.with_suffix(".json").is_file():  # which is written last
         return False
     wanted = config.model_dump(mode="json")
-    found = read_record(weights).get("config", {})
-    return all(found.get(key) == value for key, value in wanted.items() if key not in INDIFFERENT)
+    found = parse_config(read_record(weights).get("config", {}), str(weights)).model_dump(mode="json")
+    return all(found[key] == value for key, value in wanted.items() if key not in INDIFFERENT)
 
 
 def keep(folder: Path, target: Path) -> None:

@@ -12,8 +12,10 @@ from embedding.model import WEIGHTS, load_model
 from embedding.paper import bench as bench_module
 from embedding.paper import measures
 from embedding.paper.bench import Bench, keep, matches
+from tools import paper
 from tools.paper import main
 from tracker.command import run_command
+from tracker.errors import InputError as TrackerInputError
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 BOX = {"median", "q1", "q3", "p95"}
@@ -86,7 +88,7 @@ def test_every_variant_is_a_valid_configuration_and_differs_from_the_others(vari
 
 @pytest.mark.parametrize(
     ("experiment", "near"),
-    [("pendulem", "pendulum?"), ("Table1", "table1?"), ("al", "all?")],  # slips of the pen
+    [("pendulem", "pendulum?"), ("Table1", "table1?"), ("al", "all?"), ("descriptor", "descriptors?")],  # slips
 )
 def test_an_unknown_experiment_ends_with_code_2(
     experiment: str, near: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -98,6 +100,32 @@ def test_an_unknown_experiment_ends_with_code_2(
     assert message.count("\n") == 1
     assert near in message
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("experiment", "message"),
+    [
+        ("retrieval", "no --pack, expected FILE.npy made by python -m tools.crops"),
+        ("descriptors", "'MOT16-11': not found"),
+    ],
+)
+def test_experiments_on_data_say_what_they_lack(
+    experiment: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MOT_ROOT", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        run_command(main, "paper", [experiment, "--out", str(tmp_path / "out")], errors=(InputError, TrackerInputError))
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_all_are_those_that_need_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(paper, "_measure", lambda name, bench, data: {"number": len(ran), "name": ran.append(name)})
+    main("all", tmp_path)
+    assert ran == ["pendulum", "human", "mnist", "table1", "ablations"]
+    assert sorted(path.stem for path in tmp_path.glob("*.json")) == sorted(ran)
 
 
 def test_a_model_is_trained_once_and_kept_weights_are_used_if_the_configuration_is_theirs(tmp_path: Path) -> None:
