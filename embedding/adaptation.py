@@ -1,8 +1,10 @@
 """Fit a descriptor to the people of one video or camera, without labels, in a few minutes of a CPU.
 
 The video's own detections are linked into tracklets; the encoder goes on learning from them with the contrastive term
-alone, and the whitening is fitted anew. Some tracklets are held back. On them the shipped descriptor, the same with a
-new whitening, and the adapted one are compared, and the best is written: never a worse one than before.
+alone, and the whitening is fitted anew. In the first half of the time some tracklets are held back. On them the shipped
+descriptor, the same with a new whitening, and the adapted one are compared, and the best goes on: never one that tells
+people apart worse than before. If it is the adapted one, it spends the other half on all tracklets, the held-back ones
+too, since they show people who will be seen again.
 """
 
 from __future__ import annotations
@@ -34,23 +36,26 @@ from embedding.retrieval import comparable, similarity, verification
 from embedding.whitening import fit_whitening
 
 Progress = Callable[[float, str], None]  # share done, what is going on
+Scale = tuple[torch.Tensor, torch.Tensor]  # each colour's mean and divisor, [3]
 
 CROPS_A_TRACKLET = 12  # that a comparison looks at: long tracklets must not decide alone
 APART = 10  # frames between two crops of a tracklet that are compared
 MIN_PAIRS = 200  # of each kind, for a comparison to mean anything
 LATENT_SAMPLE = 10_000  # crops that mean and whitening are fitted to
+WARM_UP = 50  # steps in which the learning rate rises
+CLIP_NORM = 5.0  # largest norm of a gradient
 
 
 @dataclass(frozen=True)
 class AdaptationSettings:
     """How to adapt; the defaults are what the figures in docs/descriptors.md were measured with."""
 
-    minutes: float = 3.0  # of CPU time, over all threads; elapsed time on a GPU
+    minutes: float = 4.0  # of CPU time, over all threads; elapsed time on a GPU
     steps: int | None = None  # instead of minutes: a run that can be repeated exactly
-    learning_rate: float = 1e-3  # Adam, warmed up and decayed to nothing
+    learning_rate: float = 1e-3  # Adam, in each half decayed to nothing
     batch: int = 128  # crops a step
     held_out: float = 0.15  # share of the tracklets that are compared on, and not learnt from
-    shrinkage: float = 0.1  # of the whitening
+    shrinkage: float = 0.03  # of the whitening
     seed: int = 0
     device: str = "auto"
     tracklet: TrackletConfig = field(default_factory=lambda: TrackletConfig(weight=1.0))
@@ -80,7 +85,7 @@ class AdaptationReport:
         chosen: "shipped", "whitened" (a new whitening only) or "adapted".
         reason: one sentence.
         separation: of each candidate that was compared, by its name.
-        tracklets, held_out: learnt from, and held back.
+        tracklets, held_out: long enough to learn from, and those of them that were held back.
         steps, minutes: of training.
     """
 
@@ -115,110 +120,140 @@ def adapt(
     settings = settings or AdaptationSettings()
     weights = weights_path(base)
     record, model = read_record(weights), load_model(weights)
-    crops, index = np.load(pack, mmap_mode="r"), read_index(pack)
-    work = _Work(model.to(choose_device(settings.device)), crops, index, colour_scale(weights, record), settings)
-    report = work.run(progress)
+    index = read_index(pack)
+    crops = np.load(pack, mmap_mode="r")
+    if len(index) and crops.shape[1:3] != model.shape[1:]:
+        raise InputError(f"{pack}: crops of {crops.shape[1:3]} pixels, the model expects {model.shape[1:]}")
+    model = model.to(choose_device(settings.device))
+    report = _adapt(model, crops, index, colour_scale(weights, record), settings, progress)
+    progress(1.0, "finished")
     kept = {key: value for key, value in record.items() if key not in ("model", "shape", "parts")}
-    save_model(work.model.cpu(), Path(out), {**kept, "adaptation": _as_record(report, settings, index)})
+    save_model(model.cpu(), Path(out), {**kept, "adaptation": _as_record(report, settings, index)})
     return report
 
 
-class _Work:
-    """The model and the crops of one adaptation."""
-
-    def __init__(
-        self,
-        model: FlatVAE,
-        crops: NDArray[np.uint8],
-        index: CropIndex,
-        scale: tuple[torch.Tensor, torch.Tensor],
-        settings: AdaptationSettings,
-    ) -> None:
-        self.model = model
-        self.settings = settings
-        self.device = model.latent_mean.device
-        rows = np.arange(len(index))
-        held = _held_back(index, settings)
-        self.learnt = CropDataSet(crops, rows[~held], "given", index.select(~held), scale)
-        compared = rows[held][_evenly(index.tracklet[held], CROPS_A_TRACKLET)]
-        self.held = CropDataSet(crops, compared, "given", index.select(compared), scale) if len(compared) else None
-
-    def run(self, progress: Progress) -> AdaptationReport:
-        """Train, compare, and leave the best candidate in `self.model`."""
-        try:
-            sampler = self._sampler()
-        except InputError as error:
-            return AdaptationReport("shipped", f"nothing to learn from: {error}", {})
-        pairs = None if self.held is None else known_pairs(self.held.origin)
-        if pairs is None or min(int(kind.sum()) for kind in pairs) < MIN_PAIRS:
-            return AdaptationReport("shipped", "too few people to tell whether it would help", {})
-        shipped = _state(self.model)
-        separation = {"shipped": self._separation(pairs)}
-        self._refit()
-        separation["whitened"] = self._separation(pairs)
-        candidates = {"shipped": shipped, "whitened": _state(self.model)}
-        steps, minutes = self._learn(sampler, progress)
-        self._refit()
-        separation["adapted"] = self._separation(pairs)
-        candidates["adapted"] = _state(self.model)
+def _adapt(
+    model: FlatVAE,
+    crops: NDArray[np.uint8],
+    index: CropIndex,
+    scale: Scale,
+    settings: AdaptationSettings,
+    progress: Progress,
+) -> AdaptationReport:
+    """Leave the best of what there is in `model`."""
+    held = _held_back(index, settings)
+    counts = {"tracklets": _count(index, settings), "held_out": _count(index.select(held), settings)}
+    shipped = _state(model)
+    try:
+        rows = np.flatnonzero(held)[_evenly(index.tracklet[held], CROPS_A_TRACKLET)]
+        comparison = _Comparison(_data(crops, index, rows, scale))
+        learning = _Learning(model, _data(crops, index, np.flatnonzero(~held), scale), settings)
+        separation = {"shipped": comparison.separation(model)}
+        learning.refit()
+        separation["whitened"] = comparison.separation(model)
+        candidates = {"shipped": shipped, "whitened": _state(model)}
+        spent = learning.learn(0.0, 0.5, progress)
+        learning.refit()
+        separation["adapted"] = comparison.separation(model)
+        candidates["adapted"] = _state(model)
         chosen = max(separation, key=lambda name: separation[name].true_accepts + separation[name].auc)
-        self.model.load_state_dict(candidates[chosen])
-        counts = (_count(self.learnt.origin), _count(self.held.origin if self.held else None))
-        return AdaptationReport(chosen, _reason(chosen, separation), separation, *counts, steps, minutes)
+        model.load_state_dict(candidates[chosen])
+        if chosen != "shipped":
+            learning = _Learning(model, _data(crops, index, np.arange(len(index)), scale), settings)
+            if chosen == "adapted":
+                more = learning.learn(0.5, 1.0, progress)
+                spent = (spent[0] + more[0], spent[1] + more[1])
+            learning.refit()
+    except InputError as error:  # too few people, or crops that never change
+        model.load_state_dict(shipped)
+        return AdaptationReport("shipped", f"nothing to learn from: {error}", {}, **counts)
+    return AdaptationReport(chosen, _reason(chosen, separation), separation, **counts, steps=spent[0], minutes=spent[1])
 
-    def _sampler(self) -> PairSampler:
-        tracklet, origin = self.settings.tracklet, self.learnt.origin
-        assert origin is not None
-        return PairSampler(origin, self.settings.batch, tracklet.frames, tracklet.min_length)
 
-    def _learn(self, sampler: PairSampler, progress: Progress) -> tuple[int, float]:
-        """Contrastive steps on the encoder until the time is over. -> steps, minutes"""
+class _Comparison:
+    """Held-back crops, and which of their pairs are known."""
+
+    def __init__(self, data: CropDataSet) -> None:
+        self.data = data
+        self.same, self.different = known_pairs(data.origin)
+        counts = int(self.same.sum()), int(self.different.sum())
+        if min(counts) < MIN_PAIRS:
+            raise InputError(
+                f"too few people to tell whether it would help: {counts[0]} pairs of one person and {counts[1]} of two "
+                f"among the tracklets held back, expected {MIN_PAIRS}"
+            )
+
+    def separation(self, model: FlatVAE) -> Separation:
+        means = _means(model, self.data, torch.arange(len(self.data)))
+        offset, matrix = (part.cpu().numpy() for part in (model.latent_mean, model.latent_whitening))
+        vectors = comparable((means - offset) @ matrix.T, "cosine")
+        score = similarity(vectors, vectors)
+        return Separation(*verification(score[self.same], score[self.different]))
+
+
+class _Learning:
+    """A model and the crops it learns from."""
+
+    def __init__(self, model: FlatVAE, data: CropDataSet, settings: AdaptationSettings) -> None:
+        assert data.origin is not None
+        tracklet = settings.tracklet
+        self.model, self.data, self.settings, self.origin = model, data, settings, data.origin
+        self.sampler = PairSampler(data.origin, settings.batch, tracklet.frames, tracklet.min_length)
+
+    def learn(self, start: float, stop: float, progress: Progress) -> tuple[int, float]:
+        """Contrastive steps on the encoder for a part of the time, [start, stop) of 1. -> steps, minutes"""
         settings, encoder = self.settings, self.model.encoder
+        device = self.model.latent_mean.device
         optimiser = torch.optim.Adam(encoder.parameters(), settings.learning_rate)
-        noise = torch.Generator().manual_seed(settings.seed)
-        clock = time.process_time if self.device.type == "cpu" else time.perf_counter
+        seed = [settings.seed, round(100 * start)]
+        noise = torch.Generator().manual_seed(int(np.random.default_rng(seed).integers(2**62)))
+        clock = time.process_time if device.type == "cpu" else time.perf_counter
         began, step, share = clock(), 0, 0.0
         encoder.train()
         while share < 1:
-            rows, pairs = sampler.draw(np.random.default_rng([settings.seed, step]))
-            x = self.learnt.batch(torch.from_numpy(rows)).to(self.device)
-            numbers = torch.rand(len(x), NUMBERS, generator=noise).to(self.device)
+            rows, pairs = self.sampler.draw(np.random.default_rng([*seed, step]))
+            x = self.data.batch(torch.from_numpy(rows)).to(device)
+            numbers = torch.rand(len(x), NUMBERS, generator=noise).to(device)
             mean, _ = encoder(augment(x, numbers, settings.augmentation))
-            loss = contrastive_loss(mean, pairs.to(self.device), settings.tracklet.temperature)
+            loss = contrastive_loss(mean, pairs.to(device), settings.tracklet.temperature)
             for group in optimiser.param_groups:
-                group["lr"] = settings.learning_rate * min(1.0, (step + 1) / 50) * 0.5 * (1 + math.cos(math.pi * share))
+                warm = min(1.0, (step + 1) / WARM_UP)
+                group["lr"] = settings.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * share))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            nn.utils.clip_grad_norm_(encoder.parameters(), 5.0)
+            nn.utils.clip_grad_norm_(encoder.parameters(), CLIP_NORM)
             optimiser.step()
             step += 1
-            share = step / settings.steps if settings.steps else (clock() - began) / (60 * settings.minutes)
-            progress(min(share, 1.0), f"step {step}, {float(loss):.2f} nats")
+            done = step / settings.steps if settings.steps else (clock() - began) / (60 * settings.minutes)
+            share = done / (stop - start)
+            progress(min(start + done, stop), f"step {step}, {float(loss.detach()):.2f} nats")
         encoder.eval()
         return step, (clock() - began) / 60
 
-    def _refit(self) -> None:
-        """Mean and whitening from the crops that are learnt from."""
-        chosen = torch.from_numpy(spread(len(self.learnt), LATENT_SAMPLE))
-        means = self._means(self.learnt, chosen)
-        assert self.learnt.origin is not None
-        whitening = fit_whitening(means, self.learnt.origin.tracklet[chosen.numpy()], self.settings.shrinkage)
+    def refit(self) -> None:
+        """Mean and whitening from the crops that are learnt from.
+
+        Raises:
+            InputError: the crops of no tracklet differ.
+        """
+        chosen = torch.from_numpy(spread(len(self.data), LATENT_SAMPLE))
+        means = _means(self.model, self.data, chosen)
+        whitening = fit_whitening(means, self.origin.tracklet[chosen.numpy()], self.settings.shrinkage)
         self.model.latent_mean.copy_(torch.from_numpy(whitening.mean))
         self.model.latent_whitening.copy_(torch.from_numpy(whitening.matrix))
 
-    @torch.no_grad()
-    def _means(self, data: CropDataSet, rows: torch.Tensor) -> NDArray[np.float32]:
-        self.model.eval()
-        found = [self.model.encode(data.batch(part).to(self.device))[0].cpu() for part in rows.split(64)]
-        return torch.cat(found).numpy()
 
-    def _separation(self, pairs: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> Separation:
-        assert self.held is not None
-        means = self._means(self.held, torch.arange(len(self.held)))
-        offset, matrix = (part.cpu().numpy() for part in (self.model.latent_mean, self.model.latent_whitening))
-        vectors = comparable((means - offset) @ matrix.T, "cosine")
-        score = similarity(vectors, vectors)
-        return Separation(*verification(score[pairs[0]], score[pairs[1]]))
+def _data(crops: NDArray[np.uint8], index: CropIndex, rows: NDArray[np.int64], scale: Scale) -> CropDataSet:
+    if not len(rows):
+        raise InputError(f"too few people, {len(index)} crops")
+    return CropDataSet(crops, rows, "given", index.select(rows), scale)
+
+
+@torch.no_grad()
+def _means(model: FlatVAE, data: CropDataSet, rows: torch.Tensor) -> NDArray[np.float32]:
+    model.eval()
+    found = [model.encode(data.batch(part).to(model.latent_mean.device))[0].cpu() for part in rows.split(64)]
+    return torch.cat(found).numpy()
 
 
 def known_pairs(index: CropIndex | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -237,9 +272,9 @@ def known_pairs(index: CropIndex | None) -> tuple[NDArray[np.bool_], NDArray[np.
 
 
 def _held_back(index: CropIndex, settings: AdaptationSettings) -> NDArray[np.bool_]:
-    """[N] the crops of a random share of the tracklets that can be compared on."""
+    """[N] the crops of a random share of the tracklets that are long enough to be compared on."""
     labels, lengths = np.unique(index.tracklet, return_counts=True)
-    long = labels[lengths >= settings.tracklet.min_length]
+    long = labels[lengths > APART]
     random = np.random.default_rng(settings.seed)
     return np.isin(index.tracklet, random.permutation(long)[: round(settings.held_out * len(long))])
 
@@ -255,8 +290,9 @@ def _state(model: FlatVAE) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
-def _count(index: CropIndex | None) -> int:
-    return 0 if index is None else len(np.unique(index.tracklet))
+def _count(index: CropIndex, settings: AdaptationSettings) -> int:
+    """Tracklets that are long enough to learn from."""
+    return int((np.unique(index.tracklet, return_counts=True)[1] >= settings.tracklet.min_length).sum())
 
 
 def _reason(chosen: str, separation: dict[str, Separation]) -> str:

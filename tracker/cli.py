@@ -37,6 +37,12 @@ def track(
     descriptor: Annotated[
         str, typer.Option(help="Descriptor for detections without features; `none` tracks by motion alone.")
     ] = "default",
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Fit the descriptor, a trained one, to each sequence's detections first.")
+    ] = False,
+    adapt_minutes: Annotated[
+        float | None, typer.Option(help="CPU minutes to fit it for (of the clock on a GPU); default 4.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Result file of one sequence, folder of several; default output/NAME.txt.")
     ] = None,
@@ -85,6 +91,7 @@ def track(
             interpolate=interpolate,
             smooth=smooth,
             show=show,
+            adapt_minutes=_minutes(adapt, adapt_minutes),
         )
         for sequence in sequences
     ]
@@ -105,6 +112,17 @@ def _result_path(out: Path | None, sequence: Sequence, count: int) -> Path:
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is a file, expected a folder for {count} sequences")
     return out / f"{sequence.name}.txt"
+
+
+def _minutes(adapt: bool, minutes: float | None) -> float | None:
+    """How long to adapt each descriptor; None: not at all."""
+    if not adapt:
+        if minutes is not None:
+            raise InputError(f"--adapt-minutes {minutes:g}: does nothing without --adapt")
+        return None
+    from tracker.adapting import DEFAULT_MINUTES
+
+    return DEFAULT_MINUTES if minutes is None else minutes
 
 
 def _camera_method(name: str | None) -> Literal["ecc", "sparse"] | None:

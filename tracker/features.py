@@ -36,7 +36,8 @@ class FeatureCache:
         self.path: Path | None = None
         if detections is not None and (out.is_file() or not out.exists()):  # not beside /dev/null
             digest = hashlib.sha1(detections.read_bytes() + self._descriptor.name.encode()).hexdigest()[:12]
-            self.path = out.with_name(f"{out.stem}.{self._descriptor.name}-{digest}.npy")
+            name = self._descriptor.name.removeprefix(f"{out.stem}.")  # which an adapted descriptor's begins with
+            self.path = out.with_name(f"{out.stem}.{name}-{digest}.npy")
 
     @property
     def is_needed(self) -> bool:

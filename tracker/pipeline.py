@@ -41,6 +41,11 @@ class Job:
         interpolate: longest gap to fill, frames; 0 fills none.
         smooth: smooth finished tracks.
         show: open a live window.
+        adapt_minutes: to fit the descriptor to the detections first, as `adapt_to` counts them; None leaves it as it
+            is.
+
+    Raises:
+        InputError: an adaptation is asked for that cannot be.
     """
 
     sequence: Sequence
@@ -55,6 +60,13 @@ class Job:
     interpolate: int = 0
     smooth: bool = False
     show: bool = False
+    adapt_minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.adapt_minutes is not None:
+            from tracker.adapting import require_adaptable  # with it comes SciPy, which takes a third of a second
+
+            require_adaptable(self)
 
     @property
     def is_offline(self) -> bool:
@@ -79,9 +91,9 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Summary:
     Raises:
         InputError: something is missing or unreadable; no output file has been touched then.
     """
-    started = perf_counter()
     with ExitStack() as stack:
         source = stack.enter_context(ObservationSource(job))
+        started = perf_counter()  # an adaptation is no part of a tracker's speed
         sinks = [] if job.is_offline else [stack.enter_context(sink) for sink in _sinks(job, source.frames)]
         records: list[TrackRecord] = []
         ids: set[int] = set()
@@ -129,16 +141,30 @@ class ObservationSource:
         else:
             self.table = read_detections(path)
             self._check_length(self.table, path)
+        descriptor = job.descriptor if job.adapt_minutes is None else self._adapt(job.adapt_minutes)
         lacks_features = self.table is None or (self.table.features is None and len(self.table) > 0)
         if job.config.needs_features and lacks_features and job.descriptor != "none":
             self._require_frames(f"{job.detections} has no features; --descriptor none tracks by motion alone")
-            self._features = FeatureCache(job.descriptor, path, job.out)
+            self._features = FeatureCache(descriptor, path, job.out)
             if self.table is not None:
                 self.table = self._features.complete(self.table)
         self.frames = self._open_frames()
         draws = job.video is not None or job.sheet is not None or job.show
         if job.is_offline and draws and self.length is None:
             raise InputError(f"{job.sequence.name}: --smooth and --interpolate draw in a second pass, a stream has one")
+
+    def _adapt(self, minutes: float) -> str:
+        """The descriptor fitted to the detections, for which a detector must have seen every frame."""
+        from tracker.adapting import ShareLines, adapted_weights, told
+        from tracker.crop_packing import detect_all
+
+        if self.table is None:
+            assert self._detect is not None
+            self.table, self._detect = detect_all(self.job.sequence, self._detect, told(ShareLines())), None
+        elif self.table.features is not None:
+            raise InputError(f"{self.job.detections}: has features, with which --adapt has nothing to do")
+        job = self.job
+        return str(adapted_weights(job.sequence, self.table, job.descriptor, job.out, minutes))
 
     def _check_length(self, table: DetectionTable, path: Path) -> None:
         length = self.job.sequence.length

@@ -16,6 +16,7 @@ import pytest
 
 from tracker.cli import main
 from tracker.motchallenge import TrackTable, read_tracks
+from tracker.pipeline import Job
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LENGTH = 12
@@ -177,6 +178,24 @@ def test_a_published_sequence_from_its_own_folder(shared: Path, root: Path, caps
     assert Path("again.txt").read_bytes() == result
 
 
+@pytest.mark.parametrize(
+    ("options", "minutes"), [([], None), (["--adapt"], 4.0), (["--adapt", "--adapt-minutes", "0.5"], 0.5)]
+)
+def test_how_long_to_adapt(
+    root: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], minutes: float | None
+) -> None:
+    with_frames(root / "A")
+    jobs: list[Job] = []
+    monkeypatch.setattr("tracker.jobs.run_all", lambda given, _: jobs.extend(given))
+    assert track("--root", root, "--seq", "A", "--det", "det.txt", "--descriptor", "pendulum-vhp_vae", *options) == 0
+    assert [job.adapt_minutes for job in jobs] == [minutes]
+
+
+def with_frames(folder: Path) -> None:
+    (folder / "img1").mkdir()
+    (folder / "img1/000001.png").write_bytes(b"")  # is not read where these tests need frames
+
+
 # --- bad input -------------------------------------------------------------------------------------------------------
 
 GOOD = {"--root": "data", "--seq": "A", "--det": "det.txt", "--config": "sort", "--out": "result.txt"}
@@ -245,6 +264,34 @@ def test_bad_combinations_are_named(
     root: Path, capsys: pytest.CaptureFixture[str], options: list[str], expected: str
 ) -> None:
     check_refused(capsys, root, ["--root", "data", "--det", "det.txt", "--config", "sort", *options], expected)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"--seq": "0"}, "camera0: a camera or stream, expected a folder or a video file"),
+        ({"--seq": "rtsp://host/door"}, "door: a camera or stream"),
+        ({"--seq": "B"}, "B: has no frames"),
+        ({"--config": "sort"}, "--adapt: the preset does not look at appearance"),
+        ({"--descriptor": "none"}, "--adapt: --descriptor is none, expected a trained model"),
+        ({"--descriptor": "colour"}, "descriptor 'colour': cannot be adapted, expected a trained model"),
+        ({"--descriptor": "default.onnx"}, "descriptor 'default.onnx': cannot be adapted, expected a trained model"),
+        ({"--adapt-minutes": "0"}, "minutes of adaptation: found 0, expected a number above 0"),
+        ({"--adapt-minutes": "long"}, "--adapt-minutes"),
+        ({"--out": "/dev/null"}, "--out /dev/null: is not a file"),
+    ],
+)
+def test_adaptations_that_cannot_be_are_named(
+    root: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, str], expected: str
+) -> None:
+    with_frames(root / "A")
+    options = {**GOOD, "--config": "flatsort", "--descriptor": "pendulum-vhp_vae", **changed}
+    check_refused(capsys, root, ["--adapt", *(part for pair in options.items() for part in pair)], expected)
+
+
+def test_minutes_without_an_adaptation(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [part for pair in GOOD.items() for part in pair]
+    check_refused(capsys, root, [*arguments, "--adapt-minutes", "2"], "--adapt-minutes 2: does nothing without --adapt")
 
 
 @pytest.mark.parametrize(

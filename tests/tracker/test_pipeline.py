@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -298,3 +299,141 @@ def test_nothing_is_kept_beside_a_device(rendered: Path) -> None:
 def test_a_sheet_is_drawn_from_improved_tracks_too(rendered: Path, tmp_path: Path) -> None:
     run(job(rendered, tmp_path / "out.txt", sheet=tmp_path / "sheet.png", smooth=True))
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] > 2 * 640
+
+
+# --- adaptation ------------------------------------------------------------------------------------------------------
+
+AT_ONCE = {"adapt_minutes": 0.001}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of a small untrained model of crops."""
+    import torch
+
+    from embedding.config import parse_model
+    from embedding.model import FlatVAE, save_model
+
+    torch.manual_seed(0)
+    layers = {"widths": [4]}
+    encoder = {"kind": "vgg16", "width": 0.05, "norm": "batch"}
+    config = parse_model({"latent_dim": 4, "encoder": encoder, "decoder": layers, "prior": layers}, "test")
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    data = {"kind": "crops", "scale": "standardised", "mean": [0.5] * 3, "std": [0.25] * 3}
+    save_model(FlatVAE(config, (3, 64, 64)), path, {"data": data})
+    return str(path)
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise AssertionError("done again")
+
+
+def test_a_descriptor_is_adapted_kept_and_used_again(
+    rendered: Path, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = job(rendered, tmp_path / "out.txt", descriptor=model, **AT_ONCE)
+    first = run(pickle.loads(pickle.dumps(asked)))  # as another process gets it
+    assert first.frames == LENGTH
+    (weights,) = tmp_path.glob("out.adapted-*.safetensors")
+    (cache,) = tmp_path.glob("*.npy")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "out.txt",
+        weights.name,
+        weights.with_suffix(".json").name,
+        cache.name,
+    }
+    kept = read_detections(cache).at(1)
+    image = cv2.imread(str(rendered / "img1/000001.png"))
+    np.testing.assert_allclose(kept.features, Descriptor.load(str(weights))(image, kept.boxes), atol=1e-4)
+    assert cache.name.startswith(weights.stem)
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"walk: adapting {model} to {LENGTH * PEOPLE} detections, 0.001 minutes of CPU time"
+    assert said[-1].startswith("walk: the descriptor stays as it was: nothing to learn from: too few people")
+    assert said[-1].endswith(f" -> {weights}")
+
+    monkeypatch.setattr("embedding.adaptation.adapt", refuse)
+    cache.unlink()
+    before = first.out.read_bytes()
+    assert run(asked).out.read_bytes() == before
+    assert "too few people, 48 crops (earlier run)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changed", ["detections", "model", "minutes"])
+def test_adapted_weights_are_not_taken_for_those_of_something_else(
+    folder: Path, tmp_path: Path, model: str, changed: str
+) -> None:
+    options = {"descriptor": model, **AT_ONCE}
+    run(job(folder, tmp_path / "out.txt", **options))
+    if changed == "detections":
+        lines = (folder / "det/det.txt").read_text().splitlines()
+        (folder / "det/det.txt").write_text("\n".join(lines[:-1]))
+    elif changed == "model":
+        (kept,) = tmp_path.glob("out.adapted-*.safetensors")
+        options["descriptor"] = str(kept)
+    else:
+        options["adapt_minutes"] = 0.002
+    run(job(folder, tmp_path / "out.txt", **options))
+    assert len(list(tmp_path.glob("out.adapted-*.safetensors"))) == 2
+
+
+def test_an_adapted_descriptor_is_what_tracking_uses(
+    rendered: Path, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from embedding.adaptation import AdaptationReport, AdaptationSettings
+    from embedding.model import load_model, read_record, save_model
+
+    def adapt(base: Path, pack: Path, out: Path, settings: AdaptationSettings, progress: Any) -> AdaptationReport:
+        assert len(np.load(pack, mmap_mode="r")) == LENGTH * PEOPLE
+        fitted = load_model(base)
+        fitted.latent_mean += 1
+        save_model(fitted, out, {"data": read_record(base)["data"]})
+        return AdaptationReport("adapted", "it was asked for", {})
+
+    monkeypatch.setattr("embedding.adaptation.adapt", adapt)
+    run(job(rendered, tmp_path / "out.txt", descriptor=model, **AT_ONCE))
+    kept = read_detections(next(tmp_path.glob("*.npy"))).at(1)
+    plain = Descriptor.load(model)(cv2.imread(str(rendered / "img1/000001.png")), kept.boxes)
+    np.testing.assert_allclose(kept.features, plain - 1, atol=1e-4)
+
+
+def test_a_detector_looks_once_at_each_frame_it_adapts_to(
+    rendered: Path, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = read_detections(rendered / "det/det.txt")
+    seen: list[Any] = []
+
+    def detect(image: Any) -> Any:
+        seen.append(image)
+        return table.at(len(seen))
+
+    monkeypatch.setattr("tracker.detectors.load_detector", lambda name: detect)
+    summary = run(job(rendered, tmp_path / "out.txt", descriptor=model, detections="hog", **AT_ONCE))
+    assert (summary.frames, len(seen)) == (LENGTH, LENGTH)
+    run(job(rendered, tmp_path / "file.txt", descriptor=model, **AT_ONCE))
+    assert (tmp_path / "out.txt").read_bytes() == (tmp_path / "file.txt").read_bytes()
+
+
+def test_nobody_to_adapt_to(folder: Path, tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "det/det.txt").write_text("")
+    assert run(job(folder, tmp_path / "out.txt", descriptor=model, **AT_ONCE)).tracks == 0
+    assert "the descriptor stays as it was: nothing to learn from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"descriptor": "colour"}, "descriptor 'colour': cannot be adapted"),
+        ({"detections": "det.npy"}, "det.npy: has features, with which --adapt has nothing to do"),
+        ({"detections": "late.txt"}, f"detections in frame {LENGTH + 1}, but walk has {LENGTH} frames"),
+    ],
+)
+def test_what_cannot_be_adapted_to_is_named(
+    folder: Path, tmp_path: Path, model: str, options: dict[str, Any], said: str
+) -> None:
+    table = read_detections(folder / "det/det.txt")
+    features = np.ones((len(table), 3))
+    write_detections_npy(folder / "det/det.npy", table.frames, table.boxes, table.scores, features)
+    (folder / "det/late.txt").write_text(f"{LENGTH + 1},-1,1,1,9,9,1\n")
+    with pytest.raises(InputError, match=said):
+        run(job(folder, tmp_path / "out.txt", **{"descriptor": model, **AT_ONCE, **options}))
+    assert files_beside(tmp_path, folder) == []
