@@ -1,6 +1,7 @@
 """Adaptation on rendered people: it learns, it never makes worse, it says why it did nothing, it can be repeated."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from embedding.errors import InputError
 from embedding.latent import LatentDescriptor
 from embedding.model import FlatVAE, save_model
 
-FRAMES, SIDE = 100, 32
+FRAMES, SIDE = 100, 32  # as rendered
+Render = Callable[..., Path]
 SETTINGS = AdaptationSettings(steps=24, batch=24, held_out=0.4, device="cpu")
 
 
@@ -32,23 +34,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def render(path: Path, people: int, frames: int = FRAMES, noise: float = 25.0, broken_every: int = 20) -> Path:
-    """A pack of people in shirt and trousers of their own colours; a new tracklet begins every so many frames."""
-    random = np.random.default_rng(0)
-    colours = random.integers(30, 225, (people, 2, 1, 3))
-    with CropWriter(path, (SIDE, SIDE)) as writer:
-        for frame in range(1, frames + 1):
-            clean = np.repeat(colours, SIDE // 2, axis=1) + random.normal(0, 15, (people, 1, 1, 3))  # the light changes
-            noisy = np.broadcast_to(clean, (people, SIDE, SIDE, 3)) + random.normal(0, noise, (people, SIDE, SIDE, 3))
-            tracklets = np.arange(people) + people * ((frame - 1) // broken_every)
-            boxes = np.tile([0.0, 0, SIDE, SIDE], (people, 1))
-            writer.append("a", frame, noisy.clip(0, 255).astype(np.uint8), boxes, np.ones(people), tracklets)
-    return path
-
-
 @pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return render(tmp_path_factory.mktemp("crowd") / "crops.npy", people=8)
+def crowd(tmp_path_factory: pytest.TempPathFactory, render_people: Render) -> Path:
+    return render_people(tmp_path_factory.mktemp("crowd") / "crops.npy", people=8)
 
 
 def test_it_learns_and_says_how_much(base: Path, crowd: Path, tmp_path: Path) -> None:
@@ -126,9 +114,9 @@ def test_identities_are_not_looked_at(base: Path, crowd: Path, tmp_path: Path) -
     ],
 )
 def test_where_it_cannot_help_everything_stays(
-    base: Path, tmp_path: Path, people: int, frames: int, noise: float
+    base: Path, tmp_path: Path, render_people: Render, people: int, frames: int, noise: float
 ) -> None:
-    pack = render(tmp_path / "crops.npy", people, frames, noise)
+    pack = render_people(tmp_path / "crops.npy", people, frames, noise)
     if not noise:  # the very same crop in every frame: no covariance within tracklets
         crops = np.load(pack)
         crops[:] = crops[np.arange(len(crops)) % people]
