@@ -54,7 +54,7 @@ class AdaptationSettings:
     steps: int | None = None  # instead of minutes: a run that can be repeated exactly
     learning_rate: float = 1e-3  # Adam, in each half decayed to nothing
     batch: int = 128  # crops a step
-    held_out: float = 0.15  # share of the tracklets that are compared on, and not learnt from
+    held_out: float = 0.25  # share of the long tracklets that are compared on, and not learnt from in the first half
     shrinkage: float = 0.03  # of the whitening
     seed: int = 0
     device: str = "auto"
@@ -145,8 +145,8 @@ def _adapt(
     counts = {"tracklets": _count(index, settings), "held_out": _count(index.select(held), settings)}
     shipped = _state(model)
     try:
-        rows = np.flatnonzero(held)[_evenly(index.tracklet[held], CROPS_A_TRACKLET)]
-        comparison = _Comparison(_data(crops, index, rows, scale))
+        rows = _evenly(index.tracklet, CROPS_A_TRACKLET)
+        comparison = _Comparison(_data(crops, index, rows, scale), held[rows])
         learning = _Learning(model, _data(crops, index, np.flatnonzero(~held), scale), settings)
         separation = {"shipped": comparison.separation(model)}
         learning.refit()
@@ -171,16 +171,16 @@ def _adapt(
 
 
 class _Comparison:
-    """Held-back crops, and which of their pairs are known."""
+    """Crops, and the known pairs of held-back ones: with each other, or with anybody who is seen with them."""
 
-    def __init__(self, data: CropDataSet) -> None:
+    def __init__(self, data: CropDataSet, held: NDArray[np.bool_]) -> None:
         self.data = data
-        self.same, self.different = known_pairs(data.origin)
+        self.same, self.different = (pairs & (held[:, None] | held) for pairs in known_pairs(data.origin))
         counts = int(self.same.sum()), int(self.different.sum())
         if min(counts) < MIN_PAIRS:
             raise InputError(
                 f"too few people to tell whether it would help: {counts[0]} pairs of one person and {counts[1]} of two "
-                f"among the tracklets held back, expected {MIN_PAIRS}"
+                f"with crops that were held back, expected {MIN_PAIRS}"
             )
 
     def separation(self, model: FlatVAE) -> Separation:

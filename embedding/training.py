@@ -37,7 +37,8 @@ from embedding.runlog import Row, RunLog
 from embedding.whitening import fit_whitening
 
 CHECKPOINT = "checkpoint.pt"
-FREE_KEYS = {"steps", "log_every", "checkpoint_every", "device", "threads", "tensorboard"}  # may change on resumption
+# may change on resumption; the whitening is fitted after the last step
+FREE_KEYS = {"steps", "log_every", "checkpoint_every", "device", "threads", "tensorboard", "whiten"}
 LARGEST_GAP = 10  # steps without a finite gradient, one after another, before a run stops
 GRACE = 500  # steps before a latent space without an active unit counts as collapsed
 LATENT_SAMPLE = 10_000  # observations whose mean latent is stored with the weights

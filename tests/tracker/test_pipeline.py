@@ -355,7 +355,7 @@ def test_a_descriptor_is_adapted_kept_and_used_again(
     cache.unlink()
     before = first.out.read_bytes()
     assert run(asked).out.read_bytes() == before
-    assert "too few people, 48 crops (earlier run)" in capsys.readouterr().err
+    assert "held back, expected 200 (earlier run) -> " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("changed", ["detections", "model", "minutes"])
