@@ -343,7 +343,7 @@ def _finish(run: Run, data: DataSet) -> Path:
         "config": run.config.model_dump(mode="json"),
         "data": data.describe(),
         "versions": {"python": platform.python_version(), **versions},
-        "figures": run.row,
+        "figures": {name: value for name, value in run.row.items() if value == value},  # JSON knows no NaN
     }
     save_model(model, path, record)
     return path

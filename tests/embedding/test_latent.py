@@ -214,3 +214,31 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
     with pytest.raises(InputError, match=rf"{part.name}: cannot be read"):
         load_model(tmp_path)
+
+
+# The first five of 128 numbers of two boxes in a rendered image, at unit length. The second is of the model that has
+# not seen MOT16-11.
+PINNED = {
+    "default": [
+        [0.1867, -0.1813, 0.0560, 0.0984, -0.0892],
+        [0.0801, -0.1805, 0.0368, 0.1173, -0.0828],
+    ],
+    "mot16-lite-heldout": [
+        [0.1629, 0.0080, -0.0104, 0.1004, -0.0294],
+        [0.0220, 0.0529, -0.1032, 0.1132, -0.0747],
+    ],
+}
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_what_ships_gives_these_features(name: str) -> None:
+    """Whoever changes cropping, scaling, the network or the weights changes what people's galleries hold."""
+    from embedding import Descriptor
+
+    down, across = np.mgrid[:120, :160]
+    image = np.stack([down * 2, across, (across + down) % 256], axis=2).astype(np.uint8)
+    describe = Descriptor.load(name)
+    features = describe(image, np.array([[10.0, 20, 50, 100], [60, 10, 100, 90]]))
+    assert features.shape == (2, describe.dimension) == (2, 128)
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    np.testing.assert_allclose(features[:, :5], PINNED[name], atol=1e-3)

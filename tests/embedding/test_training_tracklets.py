@@ -81,6 +81,7 @@ def test_the_log_has_the_term(trained: Path, crowd: Path, tmp_path: Path) -> Non
     assert all(0 < term < np.log(23) for term in terms(trained))  # better than chance among the batch's other crops
     train(config(crowd, tracklet={"weight": 0.0}, steps=4), tmp_path, progress=False)
     assert np.isnan(terms(tmp_path)).all()
+    assert "NaN" not in (tmp_path / "model.json").read_text()
 
 
 def test_the_whitening_makes_tracklets_round(trained: Path, crowd: Path) -> None:
