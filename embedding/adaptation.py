@@ -31,7 +31,7 @@ from embedding.data.pair_sampler import PairSampler
 from embedding.distributed import choose_device
 from embedding.errors import InputError
 from embedding.latent import colour_scale
-from embedding.model import FlatVAE, load_model, read_record, save_model, weights_path
+from embedding.model import FlatVAE, load_model, read_record, save_model, stored_precision, weights_path
 from embedding.retrieval import comparable, similarity, verification
 from embedding.whitening import fit_whitening
 
@@ -128,7 +128,11 @@ def adapt(
     report = _adapt(model, crops, index, colour_scale(weights, record), settings, progress)
     progress(1.0, "finished")
     kept = {key: value for key, value in record.items() if key not in ("model", "shape", "parts")}
-    save_model(model.cpu(), Path(out), {**kept, "adaptation": _as_record(report, settings, index)})
+    save_model(
+        model.cpu().to(stored_precision(weights)),
+        Path(out),
+        {**kept, "adaptation": _as_record(report, settings, index)},
+    )
     return report
 
 

@@ -133,6 +133,12 @@ def weight_files(weights: Path, record: dict[str, Any]) -> list[Path]:
     return [weights.with_name(name) for name in record.get("parts", [weights.name])]
 
 
+def stored_precision(weights: Path) -> torch.dtype:
+    """Of a model's files: float16 for those that ship, float32 for a training run's."""
+    first = _read_tensors(weight_files(weights, read_record(weights))[0])
+    return next(tensor.dtype for tensor in first.values() if tensor.is_floating_point())
+
+
 def read_record(weights: Path) -> dict[str, Any]:
     """The JSON beside a model's weights: configuration, shape, versions, figures.
 

@@ -15,7 +15,7 @@ from embedding.config import EncoderConfig, ModelConfig, PriorConfig
 from embedding.data.crop_pack import CropIndex, CropWriter, read_index
 from embedding.errors import InputError
 from embedding.latent import LatentDescriptor
-from embedding.model import FlatVAE, save_model
+from embedding.model import FlatVAE, load_model, save_model
 
 FRAMES, SIDE = 100, 32  # as rendered
 Render = Callable[..., Path]
@@ -89,6 +89,14 @@ def test_equal_steps_equal_bits(base: Path, crowd: Path, tmp_path: Path) -> None
         assert report.separation
     one, other = (load_file(tmp_path / f"{name}.safetensors") for name in ("one", "other"))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_weights_keep_the_precision_of_the_file(base: Path, crowd: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half.safetensors"
+    save_model(load_model(base).half(), half, {"data": json.loads(base.with_suffix(".json").read_text())["data"]})
+    for given, dtype in ((base, torch.float32), (half, torch.float16)):
+        adapt(given, crowd, tmp_path / "out.safetensors", replace(SETTINGS, steps=2))
+        assert load_file(tmp_path / "out.safetensors")["latent_mean"].dtype == dtype
 
 
 def test_identities_are_not_looked_at(base: Path, crowd: Path, tmp_path: Path) -> None:
