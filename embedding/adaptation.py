@@ -55,7 +55,7 @@ class AdaptationSettings:
     learning_rate: float = 1e-3  # Adam, in each half decayed to nothing
     batch: int = 128  # crops a step
     held_out: float = 0.25  # share of the long tracklets that are compared on, and not learnt from in the first half
-    shrinkage: float = 0.03  # of the whitening
+    shrinkage: float = 0.6  # of the whitening: an encoder that learned by cosines needs little, and gates less surely
     seed: int = 0
     device: str = "auto"
     tracklet: TrackletConfig = field(default_factory=lambda: TrackletConfig(weight=1.0))
