@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +30,16 @@ class DescribesBoxes(Protocol):
         """BGR image [H, W, 3] and xyxy boxes [N, 4] in pixels -> features [N, D]."""
 
 
+@runtime_checkable
+class DescribesFrames(Protocol):
+    """What a descriptor may do beside that: take the boxes of several frames together."""
+
+    def describe_frames(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[ArrayLike]
+    ) -> list[NDArray[np.float32]]:
+        """BGR images [H, W, 3] and the boxes [N, 4] of each -> features [N, D] of each."""
+
+
 class CropDescriptor(ABC):
     """A descriptor that looks at crops of one size.
 
@@ -49,10 +60,17 @@ class CropDescriptor(ABC):
 
     def __call__(self, image: NDArray[np.uint8], boxes: ArrayLike) -> NDArray[np.float32]:
         """Features float32 [N, D] of boxes [N, 4]; of a box wholly outside the image, zeros: like nobody."""
-        crops, inside = cut_crops(image, boxes, self.width, self.height)
+        return self.describe_frames([image], [boxes])[0]
+
+    def describe_frames(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[ArrayLike]
+    ) -> list[NDArray[np.float32]]:
+        """The features of several frames' boxes, all of whose crops are described together."""
+        cut = [cut_crops(image, corners, self.width, self.height) for image, corners in zip(images, boxes, strict=True)]
+        inside = np.concatenate([meets for _, meets in cut])
         features = np.zeros((len(inside), self.dimension), np.float32)
-        features[inside] = self.describe_crops(crops)
-        return features
+        features[inside] = self.describe_crops(np.concatenate([crops for crops, _ in cut]))
+        return np.split(features, np.cumsum([len(meets) for _, meets in cut])[:-1])
 
     def require_crops(self, crops: NDArray[np.uint8]) -> None:
         """ValueError if the crops have another shape or type."""
@@ -82,7 +100,7 @@ class Descriptor:
             name: `colour`, the striped colour histogram, and `pixels`, 16 x 8 of them, need no training; a model that
                 lies in embedding/weights, by its name there; a trained model's .safetensors file or a run's folder;
                 anybody's re-identification network as an .onnx file; `default`, the best one that ships (`colour`
-                until there is a trained one).
+                until there is a trained one); several of these as one, `A+B` or `A+0.7*B` (`embedding.fusion`).
             device: `auto`, `cpu`, `cuda` or `mps`; `colour` and `pixels` always run on the CPU.
 
         Raises:
@@ -97,14 +115,40 @@ class Descriptor:
         Raises:
             ValueError: `image` or `boxes` has another shape or type.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(f"image: expected BGR uint8 [H, W, 3], found {image.dtype} {image.shape}")
-        corners = np.asarray(boxes, dtype=np.float64)
-        if not corners.size:
+        image, corners = _checked_image(image), _checked_boxes(boxes)
+        if not len(corners):
             return np.zeros((0, self.dimension), np.float32)
-        if corners.ndim != 2 or corners.shape[1] != 4:
-            raise ValueError(f"boxes: expected shape [N, 4] (left, top, right, bottom), found {corners.shape}")
         return self._describe(image, corners)
+
+    def describe_frames(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[ArrayLike]
+    ) -> list[NDArray[np.float32]]:
+        """The features of several frames' boxes, as calling it for each gives them, up to the last digits.
+
+        A network takes all crops in one go, which is faster where frames hold few.
+
+        Raises:
+            ValueError: an image or its boxes have another shape or type.
+        """
+        if not images or not isinstance(self._describe, DescribesFrames):
+            return [self(image, frame) for image, frame in zip(images, boxes, strict=True)]
+        checked = [_checked_image(image) for image in images]
+        return self._describe.describe_frames(checked, [_checked_boxes(frame) for frame in boxes])
+
+
+def _checked_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"image: expected BGR uint8 [H, W, 3], found {image.dtype} {image.shape}")
+    return image
+
+
+def _checked_boxes(boxes: ArrayLike) -> NDArray[np.float64]:
+    corners = np.asarray(boxes, dtype=np.float64)
+    if not corners.size:
+        return np.zeros((0, 4))
+    if corners.ndim != 2 or corners.shape[1] != 4:
+        raise ValueError(f"boxes: expected shape [N, 4] (left, top, right, bottom), found {corners.shape}")
+    return corners
 
 
 def model_path(name: str) -> Path | None:
@@ -116,6 +160,12 @@ def model_path(name: str) -> Path | None:
 
 
 def _load(name: str, device: str) -> DescribesBoxes:
+    if "+" in name or "*" in name:
+        from embedding.fusion import load_fused, parse
+
+        parts = parse(name)
+        if parts[0].name != name:  # not a file whose name has these in it
+            return load_fused(parts, device)
     model = model_path(name)
     if name == "default" and model is None:
         name = FALLBACK

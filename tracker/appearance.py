@@ -39,6 +39,9 @@ def pairwise_distance(a: Features, b: Features, metric: Metric) -> Features:
 class AppearanceMemory(Protocol):
     """One row a track, in the tracker's order. A track without a feature is infinitely far from everything."""
 
+    def advance(self, steps: int) -> None:
+        """Let `steps` frames pass."""
+
     def append(self, count: int) -> None:
         """Add `count` tracks that have no feature yet."""
 
@@ -58,28 +61,41 @@ class AppearanceMemory(Protocol):
 
 
 class AveragedFeature:
-    """One feature a track: f <- momentum f + (1 - momentum) new, renormalised for the cosine metric."""
+    """One feature a track: f <- m f + (1 - m) new, renormalised for the cosine metric.
 
-    def __init__(self, metric: Metric, momentum: float) -> None:
+    m is `momentum` to the power of the frames since the track's last feature, at most `longest` of them: what came
+    rarely counts for more, what comes after a long absence does not wipe out the rest.
+    """
+
+    def __init__(self, metric: Metric, momentum: float, longest: int = 1) -> None:
         self.metric: Metric = metric
-        self.momentum = np.float32(momentum)
+        self.momentum = momentum
+        self.longest = longest
         self.features: Features = np.zeros((0, 0), np.float32)
         self.known: NDArray[np.bool_] = np.zeros(0, bool)
+        self.age: NDArray[np.int64] = np.zeros(0, np.int64)  # frames since the last feature
+
+    def advance(self, steps: int) -> None:
+        self.age += steps
 
     def append(self, count: int) -> None:
         self.features = np.concatenate((self.features, np.zeros((count, self.features.shape[1]), np.float32)))
         self.known = np.concatenate((self.known, np.zeros(count, bool)))
+        self.age = np.concatenate((self.age, np.zeros(count, np.int64)))
 
     def keep(self, rows: NDArray[np.generic]) -> None:
-        self.features, self.known = self.features[rows], self.known[rows]
+        self.features, self.known, self.age = self.features[rows], self.known[rows], self.age[rows]
 
     def update(self, rows: NDArray[np.int64], features: Features) -> None:
         if not self.known.any() and self.features.shape[1] != features.shape[1]:
             self.features = np.zeros((len(self.known), features.shape[1]), np.float32)
-        momentum = np.where(self.known[rows], self.momentum, np.float32(0))[:, None]
-        blend = momentum * self.features[rows] + (1 - momentum) * features
+        kept = (self.known[rows] * self.momentum ** np.clip(self.age[rows], 1, self.longest)).astype(np.float32)[
+            :, None
+        ]
+        blend = kept * self.features[rows] + (1 - kept) * features
         self.features[rows] = prepare(blend, self.metric)
         self.known[rows] = True
+        self.age[rows] = 0
 
     def distance(
         self, rows: NDArray[np.int64], features: Features, wanted: NDArray[np.bool_], limit: float
@@ -111,6 +127,9 @@ class Gallery:
         self.free: list[int] = []
         self.seen: NDArray[np.int64] = np.zeros(0, np.int64)  # features ever written to a slot
         self._allocate(0, 0)
+
+    def advance(self, steps: int) -> None:
+        """A gallery does not care when its features came."""
 
     def _allocate(self, capacity: int, dimension: int) -> None:
         """Make the arrays [capacity, ...], keeping what fits into them."""

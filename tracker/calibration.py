@@ -9,12 +9,14 @@ does not, the descriptor does not separate people and should not be asked.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.appearance import Features, Metric, pairwise_distance, prepare
 from tracker.boxes import iou
-from tracker.detections import FloatArray
+from tracker.detections import FloatArray, IntArray
 from tracker.motchallenge import DetectionTable
 from tracker.tracklets import mutual_overlaps
 
@@ -54,6 +56,16 @@ class Histogram:
         return float(self.counts[: int(distance * BINS / self.limit)].sum()) / max(self.total, 1)
 
 
+@dataclass(slots=True)
+class _Followed:
+    """People followed by their boxes alone."""
+
+    boxes: FloatArray  # [K, 4] where they are now
+    features: Features  # [K, D] what they looked like `age` frames ago
+    detections: IntArray  # [K] their rows in the present frame
+    age: int = 0
+
+
 class OnlineThreshold:
     """The gate from the frames seen so far.
 
@@ -86,8 +98,7 @@ class OnlineThreshold:
         self.different: Histogram | None = None
         self.same: Histogram | None = None
         self.value: float | None = None
-        self._followed: tuple[FloatArray, Features] | None = None  # last boxes, and the features at the chain's start
-        self._age = 0  # frames since then
+        self._followed: _Followed | None = None
 
     @property
     def gate(self) -> float | None:
@@ -114,22 +125,29 @@ class OnlineThreshold:
             limit = 2.0 if self.metric == "cosine" else 2 * float(distances.max()) + 1e-12
             self.different, self.same = Histogram(limit), Histogram(limit)
         self.different.add(distances)
-        self._follow(boxes, features)
+        self.follow(boxes)
+        self._compare(features)
         if self._followed is None:
-            self._followed, self._age = (boxes[spread], features[spread]), 0
+            self._followed = _Followed(boxes[spread], features[spread], spread)
         accepted = self.true_accepts
         self.value = self.gate if accepted is not None and accepted >= self.min_true_accepts else None
 
-    def _follow(self, boxes: FloatArray, features: Features) -> None:
-        """Follow people for `LAG` frames by their boxes alone, then compare them with what they looked like."""
-        if self._followed is None or self.same is None:
+    def follow(self, boxes: FloatArray) -> None:
+        """Take in a frame whose detections were not described: boxes [N, 4] of the good ones."""
+        followed = self._followed
+        if followed is None:
             return
-        last, started_as = self._followed
-        rows, columns = mutual_overlaps(last, boxes)
-        self._followed, self._age = (boxes[columns], started_as[rows]), self._age + 1
-        if self._age == LAG:
-            self.same.add(self._distance(started_as[rows], features[columns]))
-        if self._age == LAG or not len(rows):
+        rows, columns = mutual_overlaps(followed.boxes, boxes)
+        self._followed = _Followed(boxes[columns], followed.features[rows], columns, followed.age + 1)
+
+    def _compare(self, features: Features) -> None:
+        """Compare whom we have followed for long enough with what they looked like; features [N, D] of this frame."""
+        followed, same = self._followed, self.same
+        if followed is None or same is None:
+            return
+        if followed.age >= LAG:
+            same.add(self._distance(followed.features, features[followed.detections]))
+        if followed.age >= LAG or not len(followed.boxes):
             self._followed = None
 
     def _different_pairs(self, boxes: FloatArray, features: Features) -> Features:

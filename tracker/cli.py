@@ -37,6 +37,10 @@ def track(
     descriptor: Annotated[
         str, typer.Option(help="Descriptor for detections without features; `none` tracks by motion alone.")
     ] = "default",
+    embed_when: Annotated[
+        str,
+        typer.Option(help="always, or ambiguous: describe whom motion leaves in doubt, all now and then."),
+    ] = "always",
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Fit the descriptor, a trained one, to each sequence's detections first.")
     ] = False,
@@ -92,6 +96,7 @@ def track(
             smooth=smooth,
             show=show,
             adapt_minutes=_minutes(adapt, adapt_minutes),
+            embed_when=_embed_when(embed_when),
         )
         for sequence in sequences
     ]
@@ -129,6 +134,12 @@ def _camera_method(name: str | None) -> Literal["ecc", "sparse"] | None:
     if name not in (None, "ecc", "sparse"):
         raise InputError(f"--camera-motion {name}: expected ecc or sparse")
     return cast(Literal["ecc", "sparse"] | None, name)
+
+
+def _embed_when(name: str) -> Literal["always", "ambiguous"]:
+    if name not in ("always", "ambiguous"):
+        raise InputError(f"--embed-when {name}: expected always or ambiguous")
+    return cast(Literal["always", "ambiguous"], name)
 
 
 def _named(pattern: str | None, option: str, sequence: Sequence, count: int) -> Path | None:

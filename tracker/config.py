@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tracker.errors import InputError
 
@@ -22,6 +23,35 @@ PRESET_FOLDERS = (
 Distance = Annotated[float, Field(ge=0)]
 
 
+@dataclass(frozen=True)
+class Search:
+    """Where `tools.tune` looks for a better value of a field; written beside the field, in its `Annotated`.
+
+    Attributes:
+        low, high: first and last value; whole numbers where both are.
+        log: spread evenly over the logarithm.
+        step: distance between values; None: 1 for whole numbers, as fine as it goes for others.
+        choices: the values themselves, in place of a range.
+        of_appearance: the field has no effect where appearance is not compared.
+    """
+
+    low: float = 0
+    high: float = 0
+    log: bool = False
+    step: float | None = None
+    choices: tuple[Any, ...] = ()
+    of_appearance: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        if self.choices:
+            return value in self.choices
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+
+CHI_SQUARE = (7.7794, 9.4877, 11.1433, 13.2767, 18.4668, 23.5127)
+"""Quantiles 0.9, 0.95, 0.975, 0.99, 0.999, 0.9999 of the distribution with 4 degrees of freedom."""
+
+
 class Stage(BaseModel):
     """One round of matching, over the tracks and detections that earlier rounds left."""
 
@@ -32,9 +62,11 @@ class Stage(BaseModel):
     tracks: Literal["all", "confirmed", "tentative"] = "all"
     detections: Literal["high", "low"] = "high"
     """`high`: score >= min_confidence; `low`: between low_confidence and min_confidence (ByteTrack's second round)."""
-    cascade: bool = False
+    use: Annotated[bool, Search(choices=(True, False))] = True
+    """false: the round is left out, as if it were not written."""
+    cascade: Annotated[bool, Search(choices=(True, False))] = False
     """Assign age by age, the tracks seen last first (Wojke et al. 2017, Listing 1)."""
-    max_missed: int | None = Field(None, ge=0)
+    max_missed: Annotated[int | None, Search(choices=(0, 1, 2, 5, 10, 30, None))] = Field(None, ge=0)
     """Only tracks that were missed in at most this many frames before this one; null: any."""
     max_distance: Distance | None = None
     """Largest cost of a match; null: the preset's threshold for this kind of match."""
@@ -50,24 +82,41 @@ class TrackerConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     motion: Literal["xyah", "xysr"] = "xyah"
-    min_confidence: float | None = Field(None, ge=0, le=1)
-    low_confidence: float | None = Field(None, ge=0, le=1)
-    new_track_confidence: float | None = Field(None, ge=0, le=1)
-    nms_max_overlap: float = Field(1.0, ge=0, le=1)
-    max_age: int = Field(30, ge=0)
-    n_init: int = Field(3, ge=1)
+    min_confidence: Annotated[float | None, Search(0.1, 0.9, step=0.05)] = Field(None, ge=0, le=1)
+    low_confidence: Annotated[float | None, Search(0.05, 0.5, step=0.05)] = Field(None, ge=0, le=1)
+    new_track_confidence: Annotated[float | None, Search(choices=(None, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9))] = Field(
+        None, ge=0, le=1
+    )
+    nms_max_overlap: Annotated[float, Search(0.5, 1.0, step=0.05)] = Field(1.0, ge=0, le=1)
+    max_age: Annotated[int, Search(1, 300, log=True)] = Field(30, ge=0)
+    n_init: Annotated[int, Search(1, 6)] = Field(3, ge=1)
     min_hits: int = Field(0, ge=0)
-    max_coast: int = Field(0, ge=0)
-    gating_threshold: float = Field(9.4877, gt=0)
-    max_iou_distance: float = Field(0.7, ge=0, le=1)
-    camera_shift: bool = False
-    appearance: Literal["none", "gallery", "average"] = "none"
-    metric: Literal["cosine", "euclidean"] = "cosine"
-    budget: int = Field(100, ge=1)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    max_cosine_distance: Distance | Literal["auto"] = "auto"
+    max_coast: Annotated[int, Search(0, 10)] = Field(0, ge=0)
+    gating_threshold: Annotated[float, Search(choices=CHI_SQUARE, of_appearance=True)] = Field(9.4877, gt=0)
+    max_iou_distance: Annotated[float, Search(0.3, 0.95, step=0.05)] = Field(0.7, ge=0, le=1)
+    camera_shift: Annotated[bool, Search(choices=(True, False))] = False
+    appearance: Annotated[
+        Literal["none", "gallery", "average"], Search(choices=("gallery", "average"), of_appearance=True)
+    ] = "none"
+    metric: Annotated[Literal["cosine", "euclidean"], Search(choices=("cosine", "euclidean"), of_appearance=True)] = (
+        "cosine"
+    )
+    budget: Annotated[int, Search(10, 300, log=True, of_appearance=True)] = Field(100, ge=1)
+    momentum: Annotated[float, Search(0.5, 0.98, step=0.02, of_appearance=True)] = Field(0.9, ge=0, lt=1)
+    max_cosine_distance: Annotated[
+        Distance | Literal["auto"], Search(choices=("auto", 0.05, 0.1, 0.15, 0.2, 0.3, 0.4), of_appearance=True)
+    ] = "auto"
     max_euclidean_distance: Distance | Literal["auto"] = "auto"
+    max_feature_age: Annotated[int, Search(1, 30, log=True, of_appearance=True)] = Field(5, ge=1)
     stages: tuple[Stage, ...] = Field(min_length=1)
+
+    @field_validator("stages")
+    @classmethod
+    def _leave_out_unused(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        used = tuple(stage for stage in stages if stage.use)
+        if not used:
+            raise ValueError("expected at least one stage with `use: true`")
+        return used
 
     @model_validator(mode="after")
     def _consistent(self) -> TrackerConfig:

@@ -223,14 +223,7 @@ _load_once = cache(load_detector)
 
 def detect_all(sequence: Sequence, detect: Detector, watch: Watch = unwatched) -> DetectionTable:
     """What a detector finds in every frame: a first pass, as a box's tracklet shows in the frames around it."""
-    found = [(frame, detect(image)) for frame, image in _frames(sequence, "detecting", watch)]
-    class_ids = [here.class_ids for _, here in found if here.class_ids is not None]
-    return DetectionTable(
-        np.repeat([frame for frame, _ in found], [len(here) for _, here in found]),
-        np.concatenate([here.boxes for _, here in found]),
-        np.concatenate([here.scores for _, here in found]),
-        class_ids=np.concatenate(class_ids) if class_ids else None,
-    )
+    return DetectionTable.of_frames([(frame, detect(image)) for frame, image in _frames(sequence, "detecting", watch)])
 
 
 def match_identities(frames: IntArray, boxes: FloatArray, truth: TrackTable) -> IntArray:

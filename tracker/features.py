@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from tracker.detections import Detections
+from tracker.detections import Detections, FloatArray
 from tracker.errors import InputError
 from tracker.frames import Image
 from tracker.motchallenge import DetectionTable, read_detections, write_detections_npy
+
+Observed = tuple[int, Image | None, Detections]  # frame_index, image, detections
+
+BATCH = 16  # crops that a network takes together; more gain nothing on a CPU
+MOST_FRAMES = 8  # that wait for a batch to be full: 50 MB at 1920x1080
 
 
 class FeatureCache:
@@ -45,21 +51,40 @@ class FeatureCache:
         return self.path is None or not self.path.is_file()
 
     def complete(self, table: DetectionTable) -> DetectionTable:
-        """The detections with the features kept from an earlier run, or unchanged where there are none."""
-        if self.is_needed:
-            return table
+        """The detections with the features kept from an earlier run."""
         assert self.path is not None
         kept = read_detections(self.path)
         if len(kept) != len(table) or kept.features is None:
             raise InputError(f"{self.path}: does not belong to these detections; remove it and run again")
         return DetectionTable(table.frames, table.boxes, table.scores, kept.features, table.class_ids)
 
-    def describe(self, frame_index: int, image: Image, detections: Detections) -> Detections:
-        """The detections of one frame with features."""
-        features = self._descriptor(image, detections.boxes)
-        if self.path is not None:
-            self._parts[frame_index] = features
-        return Detections(detections.boxes, detections.scores, features, detections.class_ids)
+    def describe_boxes(self, image: Image, boxes: FloatArray) -> np.ndarray:
+        """Features [N, D] of boxes [N, 4], here and now; nothing is kept."""
+        return self._descriptor(image, boxes)
+
+    def describe(self, frames: Iterable[Observed], batch: int = BATCH) -> Iterator[Observed]:
+        """The detections of each frame with features, those of several frames at once where they are few.
+
+        Args:
+            frames: with images, and without features.
+            batch: crops to wait for; 1 delays no frame.
+        """
+        waiting: list[Observed] = []
+        most_frames = 1 if batch == 1 else MOST_FRAMES
+        for observed in frames:
+            waiting.append(observed)
+            if len(waiting) == most_frames or sum(len(detections) for *_, detections in waiting) >= batch:
+                yield from self._describe_together(waiting)
+                waiting = []
+        yield from self._describe_together(waiting)
+
+    def _describe_together(self, frames: list[Observed]) -> Iterator[Observed]:
+        images = [image for _, image, _ in frames if image is not None]
+        described = self._descriptor.describe_frames(images, [detections.boxes for *_, detections in frames])
+        for (frame_index, image, detections), features in zip(frames, described, strict=True):
+            if self.path is not None:
+                self._parts[frame_index] = features
+            yield frame_index, image, Detections(detections.boxes, detections.scores, features, detections.class_ids)
 
     def save(self, table: DetectionTable) -> None:
         """Keep what was computed, if it covers every detection of the table."""

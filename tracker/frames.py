@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import re
-import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.ahead import Ahead
 from tracker.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,53 +61,23 @@ class Frames:
         self.length = length
         self.frame_rate = frame_rate
         self.size = size
-        self._decoded = decoded
-        self._live = live
         self._release = release
-        self._waiting: queue.Queue[Frame | Exception | None] = queue.Queue(READ_AHEAD)
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._ahead = Ahead(decoded, READ_AHEAD, live, f"decode {name}")
 
     def __iter__(self) -> Iterator[Frame]:
-        if self._thread is not None or self._stopped.is_set():
+        if self._ahead.was_taken:
             raise RuntimeError(f"{self.name}: frames can be read only once; call open_frames again")
-        self._thread = threading.Thread(target=self._decode_ahead, name=f"decode {self.name}", daemon=True)
-        self._thread.start()
-        return self._take()
+        return self._take(iter(self._ahead))
 
-    def _take(self) -> Iterator[Frame]:
+    def _take(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         try:
-            while (item := self._waiting.get()) is not None:
-                if isinstance(item, Exception):
-                    raise item
-                yield item
+            yield from frames
         finally:
             self.close()
 
-    def _decode_ahead(self) -> None:
-        try:
-            for frame in self._decoded:
-                if not self._hand_over(frame):
-                    return
-            self._hand_over(None)
-        except Exception as error:  # raised again where the frames are used
-            self._hand_over(error)
-
-    def _hand_over(self, item: Frame | Exception | None) -> bool:
-        while not self._stopped.is_set():
-            with suppress(queue.Full):
-                self._waiting.put(item, timeout=0.0 if self._live else 0.1)
-                return True
-            if self._live:  # what cannot be tracked in time is dropped; its number stays a gap
-                with suppress(queue.Empty):
-                    self._waiting.get_nowait()
-        return False
-
     def close(self) -> None:
         """Stop decoding and let go of the source; safe to call again."""
-        self._stopped.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        self._ahead.close()
         self._release()
 
     def __enter__(self) -> Frames:

@@ -19,6 +19,7 @@ from tracker.detections import FloatArray, IntArray
 from tracker.kalman import SeparableFilter
 from tracker.kalman_full import FullFilter
 from tracker.state import NONE, TrackState
+from tracker.tracklets import mutual_overlaps
 
 if TYPE_CHECKING:
     from tracker.config import Stage, TrackerConfig
@@ -33,7 +34,8 @@ class Observations:
     boxes: FloatArray  # [N, 4] xyxy
     scores: FloatArray  # [N]
     high: Mask  # [N] good enough for every round; the others only take part in rounds on low detections
-    features: Features | None  # [N, D], prepared for the metric
+    features: Features | None  # [N, D], prepared for the metric; zeros where not described
+    described: Mask  # [N] has a feature
     class_ids: IntArray | None  # [N], NONE where unknown; None: no classes at all
 
 
@@ -44,6 +46,7 @@ def match(
     memory: AppearanceMemory | None,
     frame: Observations,
     max_appearance_distance: float | None,
+    settled: IntArray | None = None,
 ) -> IntArray:
     """Run every stage of the configuration.
 
@@ -51,13 +54,15 @@ def match(
         tracks, motion, memory: M tracks, predicted into this frame.
         frame: its N detections.
         max_appearance_distance: the gate on appearance; None when appearance has nothing to say in this frame.
+        settled: [M] what `match_beyond_doubt` found: these tracks and detections take part in no stage.
 
     Returns:
         [M] for each track its detection (a row of `frame`), or NONE.
     """
-    found = np.full(len(tracks), NONE)
+    found = np.full(len(tracks), NONE) if settled is None else settled.copy()
     appearance_speaks = max_appearance_distance is not None
     free = np.ones(len(frame.boxes), dtype=bool)
+    free[found[found != NONE]] = False
     for stage in config.stages:
         if stage.when == ("motion" if appearance_speaks else "appearance"):
             continue
@@ -71,6 +76,7 @@ def match(
             threshold = max_appearance_distance if stage.max_distance is None else stage.max_distance
             # Looked up only for pairs inside the Mahalanobis gate (Wojke et al. 2017, Eq. 1-4).
             gate = motion.gating_distance(rows, frame.boxes[columns]) <= config.gating_threshold
+            gate &= frame.described[columns]
             cost: NDArray[np.floating] = memory.distance(rows, frame.features[columns], gate, threshold)
         else:
             threshold = config.max_iou_distance if stage.max_distance is None else stage.max_distance
@@ -80,6 +86,23 @@ def match(
         matched_rows, matched_columns = _assign_stage(stage, cost, threshold, tracks.missed[rows])
         found[rows[matched_rows]] = columns[matched_columns]
         free[columns[matched_columns]] = False
+    return found
+
+
+def match_beyond_doubt(tracks: TrackState, motion: SeparableFilter | FullFilter, frame: Observations) -> IntArray:
+    """Pairs that motion alone makes certain: seen in the last frame, much overlap, and nobody else near.
+
+    Returns:
+        [M] for each track its detection, or NONE.
+    """
+    found = np.full(len(tracks), NONE)
+    if not len(tracks) or not len(frame.boxes):
+        return found
+    rows, columns = mutual_overlaps(motion.model.to_boxes(motion.mean), frame.boxes)
+    certain = tracks.confirmed[rows] & (tracks.missed[rows] == 0) & frame.high[columns]
+    if frame.class_ids is not None:
+        certain &= ~_other_class(tracks.class_ids[rows], frame.class_ids[columns]).diagonal()
+    found[rows[certain]] = columns[certain]
     return found
 
 

@@ -8,7 +8,7 @@ line; writers replace their target only when everything has been written.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,21 @@ class DetectionTable:
     scores: FloatArray
     features: NDArray[np.float32] | None = None
     class_ids: IntArray | None = None
+
+    @classmethod
+    def of_frames(cls, found: Sequence[tuple[int, Detections]]) -> DetectionTable:
+        """The detections of frames in ascending order, with features and classes where every frame has them."""
+        frames = np.repeat([frame for frame, _ in found], [len(here) for _, here in found]).astype(np.int64)
+        full = [here for _, here in found if len(here)]
+        features = [here.features for here in full if here.features is not None]
+        class_ids = [here.class_ids for here in full if here.class_ids is not None]
+        return cls(
+            frames,
+            np.concatenate([np.zeros((0, 4)), *(here.boxes for here in full)]),
+            np.concatenate([np.zeros(0), *(here.scores for here in full)]),
+            np.concatenate(features) if full and len(features) == len(full) else None,
+            np.concatenate(class_ids) if full and len(class_ids) == len(full) else None,
+        )
 
     def __len__(self) -> int:
         return len(self.frames)

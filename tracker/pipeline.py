@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,18 +13,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
-from tracker.config import TrackerConfig
+from tracker.config import TrackerConfig, load_config
 from tracker.detections import Detections
 from tracker.errors import InputError
-from tracker.features import FeatureCache
 from tracker.frames import Frames, Image, open_frames
-from tracker.motchallenge import DetectionTable, read_detections, write_table
+from tracker.motchallenge import DetectionTable, write_table
+from tracker.observations import ObservationSource
 from tracker.record import TrackRecord, interpolate, smooth
-from tracker.sequences import Sequence, find_detections
+from tracker.sequences import Sequence
 from tracker.sinks import SheetSink, Sink, StopTracking, TextSink, VideoSink, WindowSink
 from tracker.tracker import Tracker
 
-Observed = tuple[int, Image | None, Detections]
 Progress = Callable[[int, int | None], None]  # frames done, frames in all
 
 
@@ -43,6 +43,8 @@ class Job:
         show: open a live window.
         adapt_minutes: to fit the descriptor to the detections first, as `adapt_to` counts them; None leaves it as it
             is.
+        embed_when: `always` describes every detection; `ambiguous` only those that the tracker asks for, see
+            `Tracker.update`.
 
     Raises:
         InputError: an adaptation is asked for that cannot be.
@@ -61,6 +63,7 @@ class Job:
     smooth: bool = False
     show: bool = False
     adapt_minutes: float | None = None
+    embed_when: Literal["always", "ambiguous"] = "always"
 
     def __post_init__(self) -> None:
         if self.adapt_minutes is not None:
@@ -122,131 +125,31 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Summary:
     return Summary(job.sequence.name, job.out, done, len(ids), perf_counter() - started)
 
 
-class ObservationSource:
-    """The frames of a job with their detections and, where the preset needs them, features.
+def embed(
+    sequence: Sequence, detections: str, descriptor: str = "default", progress: Progress = lambda done, total: None
+) -> DetectionTable:
+    """The detections of a sequence with features, as `run` would compute them.
 
-    Frames are opened only when something needs them.
+    Args:
+        sequence, detections, descriptor: as a job's.
+        progress: is told the frames done and the frames in all.
+
+    Raises:
+        InputError: something is missing or unreadable, the detections have features, or there are none.
     """
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.table: DetectionTable | None = None
-        self._detect: Callable[[Image], Detections] | None = None
-        self._features: FeatureCache | None = None
-        path = find_detections(job.detections, job.sequence)
-        if path is None:
-            from tracker.detectors import load_detector
-
-            self._detect = load_detector(job.detections)
-        else:
-            self.table = read_detections(path)
-            self._check_length(self.table, path)
-        descriptor = job.descriptor if job.adapt_minutes is None else self._adapt(job.adapt_minutes)
-        lacks_features = self.table is None or (self.table.features is None and len(self.table) > 0)
-        if job.config.needs_features and lacks_features and job.descriptor != "none":
-            self._require_frames(f"{job.detections} has no features; --descriptor none tracks by motion alone")
-            self._features = FeatureCache(descriptor, path, job.out)
-            if self.table is not None:
-                self.table = self._features.complete(self.table)
-        self.frames = self._open_frames()
-        draws = job.video is not None or job.sheet is not None or job.show
-        if job.is_offline and draws and self.length is None:
-            raise InputError(f"{job.sequence.name}: --smooth and --interpolate draw in a second pass, a stream has one")
-
-    def _adapt(self, minutes: float) -> str:
-        """The descriptor fitted to the detections, for which a detector must have seen every frame."""
-        from tracker.adapting import ShareLines, adapted_weights, told
-        from tracker.crop_packing import detect_all
-
-        if self.table is None:
-            assert self._detect is not None
-            self.table, self._detect = detect_all(self.job.sequence, self._detect, told(ShareLines())), None
-        elif self.table.features is not None:
-            raise InputError(f"{self.job.detections}: has features, with which --adapt has nothing to do")
-        job = self.job
-        return str(adapted_weights(job.sequence, self.table, job.descriptor, job.out, minutes))
-
-    def _check_length(self, table: DetectionTable, path: Path) -> None:
-        length = self.job.sequence.length
-        if length is not None and table.last_frame > length:
-            raise InputError(
-                f"{path}: detections in frame {table.last_frame}, but {self.job.sequence.name} has {length} frames"
-            )
-
-    def _require_frames(self, why: str) -> None:
-        if self.job.sequence.frames is None:
-            raise InputError(f"{self.job.sequence.name}: frames are needed, but the sequence has none ({why})")
-
-    def _open_frames(self) -> Frames | None:
-        reasons = {
-            f"--det {self.job.detections} is a detector": self._detect is not None,
-            "the descriptor looks at them": self._features is not None and self._features.is_needed,
-            "--video draws on them": self.job.video is not None,
-            "--sheet draws on them": self.job.sheet is not None,
-            "--show shows them": self.job.show,
-            f"--camera-motion {self.job.camera_motion} compares them": self.job.camera_motion is not None,
-        }
-        for reason, applies in reasons.items():
-            if applies:
-                self._require_frames(reason)
-                assert self.job.sequence.frames is not None
-                return open_frames(self.job.sequence.frames)
-        return None
-
-    def __enter__(self) -> ObservationSource:
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        if self.frames is not None:
-            self.frames.close()
-
-    @property
-    def length(self) -> int | None:
-        """Number of frames, None for a camera or stream."""
-        if self.frames is not None:
-            return self.frames.length
-        assert self.table is not None
-        return max(self.job.sequence.length or 0, self.table.last_frame)
-
-    def __iter__(self) -> Iterator[Observed]:
-        if self.frames is None:
-            assert self.table is not None
-            for frame_index in range(1, (self.length or 0) + 1):
-                yield frame_index, None, self.table.at(frame_index)
-            return
-        last = 0
-        for frame_index, image in self.frames:
-            self._check_missing(last + 1, frame_index)
-            yield frame_index, image, self._observe(frame_index, image)
-            last = frame_index
-        if self.table is not None:
-            self._check_missing(last + 1, self.table.last_frame + 1)
-
-    def _check_missing(self, start: int, stop: int) -> None:
-        """Detections in frames that are not there mean that the two do not belong together."""
-        if self.table is None or start >= stop:
-            return
-        for frame_index in range(start, stop):
-            if len(self.table.at(frame_index)):
-                raise InputError(
-                    f"{self.job.sequence.frames}: frame {frame_index} is missing, but {self.job.detections} "
-                    "has detections there"
-                )
-
-    def _observe(self, frame_index: int, image: Image) -> Detections:
-        detections = self._detect(image) if self._detect is not None else self._from_table(frame_index)
-        if self._features is not None and detections.features is None:
-            detections = self._features.describe(frame_index, image, detections)
-        return detections
-
-    def _from_table(self, frame_index: int) -> Detections:
-        assert self.table is not None
-        return self.table.at(frame_index)
-
-    def save_features(self) -> None:
-        """Keep computed features for the next run."""
-        if self._features is not None and self.table is not None:
-            self._features.save(self.table)
+    if descriptor == "none":
+        raise InputError("--descriptor none: expected a descriptor, there is nothing to compute")
+    job = Job(sequence, load_config("flatsort"), detections, descriptor, Path(os.devnull))  # nothing is kept there
+    with ObservationSource(job) as source:
+        if source.table is not None and source.table.features is not None:
+            raise InputError(f"{detections}: has features, expected detections without")
+        if source.frames is None:
+            raise InputError(f"{detections}: no detections to describe")
+        found: list[tuple[int, Detections]] = []
+        for done, (frame_index, _, described) in enumerate(source, start=1):
+            found.append((frame_index, described))
+            progress(done, source.length)
+    return DetectionTable.of_frames(found)
 
 
 def _track(job: Job, source: ObservationSource) -> Iterator[tuple[int, Image | None, Detections, Any]]:
@@ -258,7 +161,8 @@ def _track(job: Job, source: ObservationSource) -> Iterator[tuple[int, Image | N
         camera = CameraMotion(job.camera_motion)
     for frame_index, image, detections in source:
         warp = None if camera is None or image is None else camera.estimate(image, detections.boxes)
-        yield frame_index, image, detections, tracker.update(detections, frame_index, warp)
+        tracks = tracker.update(detections, frame_index, warp, source.describer(image))
+        yield frame_index, image, detections, tracks
 
 
 def _sinks(job: Job, frames: Frames | None) -> list[Sink]:

@@ -6,6 +6,8 @@ the order in which tracks were born.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +21,13 @@ from tracker.camera_shift import shift_from_boxes
 from tracker.detections import Detections, FloatArray, IntArray, Tracks
 from tracker.kalman import MOTION_MODELS, SeparableFilter
 from tracker.kalman_full import FullFilter
-from tracker.matching import Observations, match
+from tracker.matching import Observations, match, match_beyond_doubt
 from tracker.state import NONE, TrackState
 
 if TYPE_CHECKING:
     from tracker.config import TrackerConfig
+
+Describe = Callable[[FloatArray], ArrayLike]  # boxes [K, 4] -> features [K, D]
 
 
 class Tracker:
@@ -57,14 +61,21 @@ class Tracker:
         if config.appearance == "gallery":
             self.memory = Gallery(config.metric, config.budget)
         elif config.appearance == "average":
-            self.memory = AveragedFeature(config.metric, config.momentum)
+            self.memory = AveragedFeature(config.metric, config.momentum, config.max_feature_age)
         self.threshold = OnlineThreshold(config.metric) if config.max_appearance_distance == "auto" else None
         self.dimension: int | None = None  # of the features, once seen
+        self.described_at = -math.inf  # frame in which every good detection was last described on demand
         self.next_id = 1
         self.frames_seen = 0
         self.frame_index = 0
 
-    def update(self, detections: Detections, frame_index: int | None = None, warp: ArrayLike | None = None) -> Tracks:
+    def update(
+        self,
+        detections: Detections,
+        frame_index: int | None = None,
+        warp: ArrayLike | None = None,
+        describe: Describe | None = None,
+    ) -> Tracks:
         """Take in the next frame.
 
         Args:
@@ -72,6 +83,8 @@ class Tracker:
             frame_index: its number, greater than the last one; a step of k predicts k times. One more than the last
                 if not given.
             warp: [2, 3] affine motion of the image from the last frame to this one (a moving camera), or None.
+            describe: features [K, D] of boxes [K, 4], asked for only where motion leaves a doubt and, for every good
+                detection, once in `max_feature_age` frames; detections with features need none.
 
         Returns:
             The tracks to report for this frame, in the order of their ids.
@@ -86,7 +99,11 @@ class Tracker:
         frame, source = self._observe(detections)
         if self.config.camera_shift:
             self._follow_boxes(frame.boxes[frame.high])
-        found = match(self.config, self.state, self.filter, self.memory, frame, self._appearance_gate(frame))
+        settled = None
+        if describe is not None and self.memory is not None and frame.features is None and frame.high.any():
+            settled = self._describe_doubtful(frame, describe)
+        gate = self._appearance_gate(frame)
+        found = match(self.config, self.state, self.filter, self.memory, frame, gate, settled)
         self._correct(found, frame)
         self._start(found, frame)
         return self._report(source)
@@ -102,6 +119,8 @@ class Tracker:
 
     def _predict(self, steps: int) -> None:
         self.state.age += steps
+        if self.memory is not None:
+            self.memory.advance(steps)
         for _ in range(min(steps, self.config.max_age + 1)):  # after more, no track is left to predict
             self.filter.predict()
         valid = self.filter.valid
@@ -135,8 +154,37 @@ class Tracker:
             scores=chosen.scores,
             high=chosen.scores >= config.high_confidence,
             features=features,
+            described=np.full(len(chosen), features is not None),
             class_ids=chosen.class_ids,
         ), source
+
+    def _describe_doubtful(self, frame: Observations, describe: Describe) -> IntArray | None:
+        """Give features to the good detections that motion does not settle, or to all when it is time again.
+
+        Returns:
+            [M] the settled tracks' detections, or None where every good detection was described.
+        """
+        settled = None
+        frame.described = frame.high
+        waited = self.frame_index - self.described_at
+        if waited < self.config.max_feature_age and not self._is_calibrating:
+            settled = match_beyond_doubt(self.state, self.filter, frame)
+            frame.described = frame.high.copy()
+            frame.described[settled[settled != NONE]] = False
+        else:
+            self.described_at = self.frame_index
+        rows = frame.described.nonzero()[0]
+        if len(rows):
+            found = prepare(np.asarray(describe(frame.boxes[rows])), self.config.metric)
+            self._check_dimension(found.shape[1])
+            frame.features = np.zeros((len(frame.boxes), found.shape[1]), np.float32)
+            frame.features[rows] = found
+        return settled
+
+    @property
+    def _is_calibrating(self) -> bool:
+        """Whether the first gate on appearance is still to come."""
+        return self.threshold is not None and self.threshold.true_accepts is None
 
     def _check_dimension(self, dimension: int) -> None:
         if self.dimension is not None and dimension != self.dimension:
@@ -146,12 +194,17 @@ class Tracker:
     def _appearance_gate(self, frame: Observations) -> float | None:
         """Largest admissible appearance distance, None while appearance has nothing to say."""
         if frame.features is None:
+            if self.threshold is not None:
+                self.threshold.follow(frame.boxes[frame.high])
             return None
         limit = self.config.max_appearance_distance
         if limit != "auto":
             return limit
         assert self.threshold is not None
-        self.threshold.observe(frame.boxes[frame.high], frame.features[frame.high])
+        if frame.described[frame.high].all():
+            self.threshold.observe(frame.boxes[frame.high], frame.features[frame.high])
+        else:
+            self.threshold.follow(frame.boxes[frame.high])
         return self.threshold.value
 
     def _correct(self, found: IntArray, frame: Observations) -> None:
@@ -160,7 +213,7 @@ class Tracker:
         columns = found[rows]
         self.filter.update(rows, frame.boxes[columns])
         if self.memory is not None and frame.features is not None:
-            good = frame.high[columns]  # a doubtful detection says little of what a track looks like
+            good = frame.described[columns] & frame.high[columns]  # a doubtful detection says little of a track's looks
             self.memory.update(rows[good], frame.features[columns[good]])
         self.state.record(found, frame.scores, self.config.n_init)
         alive = (self.state.missed == 0) | (self.state.confirmed & (self.state.age <= self.config.max_age))

@@ -218,6 +218,22 @@ def test_average_by_hand() -> None:
         assert memory.distance(row, np.array([wanted], np.float32), seen, 1.0)[0, 0] == pytest.approx(0, abs=1e-3)
 
 
+def test_what_comes_rarely_counts_for_more() -> None:
+    """After three frames the old feature has faded three times; after a hundred, no more than the longest says."""
+    row = np.zeros(1, np.int64)
+    for frames, longest, kept in ((1, 5, 0.9), (3, 5, 0.9**3), (100, 5, 0.9**5), (100, 1, 0.9)):
+        memory = AveragedFeature("euclidean", 0.9, longest)
+        memory.append(1)
+        memory.update(row, np.array([[1, 0]], np.float32))
+        for _ in range(frames):
+            memory.advance(1)
+        memory.update(row, np.array([[0, 1]], np.float32))
+        np.testing.assert_allclose(memory.features[0], [kept, 1 - kept], rtol=1e-6)
+        memory.append(1)
+        memory.keep(np.array([False, True]))  # ages belong to tracks
+        assert memory.age.tolist() == [0]
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_averages_of_many_tracks_are_averages_of_one(metric: Metric) -> None:
     random = np.random.default_rng(2)

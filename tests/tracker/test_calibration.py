@@ -117,6 +117,20 @@ def test_knowing_the_next_frame_again_is_not_enough() -> None:
     assert threshold.value is None
 
 
+def test_people_are_followed_through_frames_without_features() -> None:
+    random = np.random.default_rng(0)
+    looks = prepare(random.normal(size=(30, 32)), "cosine")
+    threshold = OnlineThreshold("cosine")
+    threshold.observe(place(30), looks)
+    for _ in range(LAG + 5):
+        threshold.follow(place(30))
+        assert threshold.value is None
+    threshold.observe(place(30)[::-1], looks[::-1])
+    assert threshold.same is not None and threshold.same.total == 30
+    assert threshold.true_accepts == 1.0
+    assert threshold.value == threshold.gate is not None
+
+
 def test_who_cannot_be_followed_is_not_compared() -> None:
     threshold = OnlineThreshold("cosine")
     random = np.random.default_rng(0)

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from tracker import InputError, Tracker, TrackerConfig, load_config
 from tracker import config as config_module
-from tracker.config import PRESET_FOLDERS, preset_names
+from tracker.config import PRESET_FOLDERS, Search, Stage, preset_names
 
 CHECKOUT = PRESET_FOLDERS[1]
 
@@ -197,7 +198,56 @@ def test_defaults_are_written_once() -> None:
         silent = {"low_confidence", "new_track_confidence", "camera_shift", "min_hits"}  # off by default
         if written["appearance"] == "none":
             silent |= {"metric", "budget", "momentum", "max_cosine_distance", "max_euclidean_distance"}
-            silent |= {"gating_threshold"}
+            silent |= {"gating_threshold", "max_feature_age"}
         silent |= {"momentum"} if written["appearance"] == "gallery" else {"budget"}
         silent |= {"max_euclidean_distance"} if written.get("metric") == "cosine" else set()
         assert left_out <= silent, name
+
+
+SEARCHED = [
+    (model, name, search)
+    for model in (TrackerConfig, Stage)
+    for name, field in model.model_fields.items()
+    for search in field.metadata
+    if isinstance(search, Search)
+]
+
+
+@pytest.mark.parametrize(("model", "name", "search"), SEARCHED)
+def test_a_search_range_holds_what_the_field_takes(model: type[BaseModel], name: str, search: Search) -> None:
+    assert bool(search.choices) != (search.low < search.high)  # one or the other
+    for value in search.choices or (search.low, search.high):
+        config = load_config("flatsort", {name if model is TrackerConfig else f"stages.3.{name}": value})
+        part = config if model is TrackerConfig else config.stages[-1]
+        assert name == "use" or getattr(part, name) == value
+    if not search.choices:  # and whole numbers are searched where there are to be some
+        number = int if model.model_fields[name].annotation is int else float
+        assert (type(search.low), type(search.high)) == (number, number)
+    assert not search.log or search.low > 0
+    assert search.step is None or (search.high - search.low) / search.step == pytest.approx(
+        round((search.high - search.low) / search.step)
+    )
+
+
+@pytest.mark.parametrize(("model", "name", "search"), SEARCHED)
+def test_a_search_range_holds_the_presets(model: type[BaseModel], name: str, search: Search) -> None:
+    """Where they use the key: from null and `none` nothing is searched."""
+    configs = [load_config(preset) for preset in preset_names()]
+    parts = configs if model is TrackerConfig else [stage for config in configs for stage in config.stages]
+    values = [getattr(part, name) for part in parts]
+    assert any(value in search for value in values)
+    assert [value for value in values if value not in search and value not in (None, "none")] == []
+
+
+def test_a_range_knows_what_lies_in_it() -> None:
+    assert [value in Search(1, 5) for value in (0, 1, 5, 6, None, "auto")] == [False, True, True, False, False, False]
+    assert [value in Search(choices=(None, 2)) for value in (None, 2, 1)] == [True, True, False]
+
+
+def test_a_stage_can_be_left_out() -> None:
+    config = load_config("flatsort", ["stages.3.use=false"])
+    assert config.stages == load_config("flatsort").stages[:3]
+    assert not load_config("flatsort", ["stages.0.use=false"]).needs_features
+    assert load_config(config) == config
+    with pytest.raises(InputError, match="stages: expected at least one stage with `use: true`"):
+        load_config("sort", ["stages.0.use=false"])

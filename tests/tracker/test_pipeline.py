@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ import pytest
 
 import tracker.features
 from embedding import Descriptor
-from tracker import InputError, load_config
+from tracker import Detections, InputError, load_config
+from tracker.features import MOST_FRAMES, FeatureCache, Observed
 from tracker.frames import open_frames
 from tracker.motchallenge import read_detections, read_tracks, write_detections_npy
-from tracker.pipeline import Job, run
+from tracker.pipeline import Job, embed, run
 from tracker.sequences import find_sequence, read_sequence
 
 LENGTH, WIDTH, HEIGHT = 16, 320, 120
@@ -100,6 +102,81 @@ def test_features_are_computed_kept_and_used_again(
     assert run(job(rendered, tmp_path / "first.txt")).out.read_bytes() == before
     second = run(job(rendered, tmp_path / "second.txt", detections=str(cache), descriptor="none"))
     assert second.out.read_bytes() == before  # it is a file of detections like any other
+
+
+def test_frames_are_described_together_and_each_gets_its_own(rendered: Path, tmp_path: Path) -> None:
+    cache = FeatureCache("pixels", rendered / "det/det.txt", tmp_path / "out.txt")
+    table = read_detections(rendered / "det/det.txt")
+    images = {frame: cv2.imread(str(rendered / f"img1/{frame:06d}.png")) for frame in range(1, LENGTH + 1)}
+    empty = Detections(np.zeros((0, 4)))
+    frames: list[Observed] = [(f, images[f], table.at(f) if f != 5 else empty) for f in images]
+    taken: list[int] = []
+
+    def watched() -> Iterator[Observed]:
+        for observed in frames:
+            taken.append(observed[0])
+            yield observed
+
+    describe = Descriptor.load("pixels")
+    read_ahead = []
+    for frame, image, detections in cache.describe(watched(), batch=7):
+        assert image is images[frame] and detections.features is not None
+        np.testing.assert_allclose(detections.features, describe(image, detections.boxes), atol=1e-6)
+        read_ahead.append(len(taken) - frame)
+    assert len(read_ahead) == LENGTH
+    assert max(read_ahead) == 3  # nine boxes in three frames; four, where one is empty
+    taken.clear()
+    assert [len(taken) - frame for frame, *_ in cache.describe(watched(), batch=1)] == [0] * LENGTH  # live
+
+
+@pytest.mark.parametrize("limit", [MOST_FRAMES, 3])
+def test_frames_without_anybody_do_not_pile_up(
+    rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(tracker.features, "MOST_FRAMES", limit)
+    cache = FeatureCache("pixels", rendered / "det/det.txt", tmp_path / "out.txt")
+    image, nobody = np.zeros((9, 9, 3), np.uint8), Detections(np.zeros((0, 4)))
+    pulled = 0
+
+    def watched() -> Iterator[Observed]:
+        nonlocal pulled
+        for pulled in range(1, 21):
+            yield pulled, image, nobody
+
+    waiting = [pulled - frame for frame, *_ in cache.describe(watched())]
+    assert max(waiting) == limit - 1
+
+
+def test_features_on_demand_track_as_well_and_cost_less(
+    rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    describe_boxes = FeatureCache.describe_boxes
+
+    def count(self: FeatureCache, image: Any, boxes: Any) -> Any:
+        nonlocal asked
+        asked += len(boxes)
+        return describe_boxes(self, image, boxes)
+
+    monkeypatch.setattr(FeatureCache, "describe_boxes", count)
+    done = run(job(rendered, tmp_path / "out.txt", embed_when="ambiguous"))
+    assert done.tracks == PEOPLE
+    assert 0 < asked < LENGTH * PEOPLE
+    assert not list(tmp_path.glob("*.npy"))  # not every detection has a feature: nothing to keep
+    run(job(rendered, tmp_path / "out.txt"))
+    before, asked = asked, 0
+    run(job(rendered, tmp_path / "out.txt", embed_when="ambiguous"))
+    assert asked == 0 < before  # kept ones are used
+
+
+def test_a_table_with_features_is_what_a_run_computes(rendered: Path, tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    table = embed(read_sequence(rendered), "det.txt", "colour", lambda done, total: seen.append((done, total)))
+    run(job(rendered, tmp_path / "out.txt"))
+    kept = read_detections(next(tmp_path.glob("*.npy")))
+    np.testing.assert_allclose(table.features, kept.features, atol=1e-6)
+    np.testing.assert_array_equal(table.frames, kept.frames)
+    assert seen == [(frame, LENGTH) for frame in range(1, LENGTH + 1)]
 
 
 def test_the_cache_is_not_taken_for_that_of_other_detections(folder: Path, tmp_path: Path) -> None:
