@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 from embedding.descriptor import CropDescriptor
 from embedding.distributed import choose_device
 from embedding.errors import InputError
 from embedding.model import FlatVAE, load_model, read_record, weight_files, weights_path
+from embedding.networks import VGG16Encoder
 
 LARGEST_BATCH = 128  # crops
 CPU_BATCH = 32  # 1.4 to 1.8 times as many crops a second as 128 (mot16-lite, one and two threads)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What lies between a crop's bytes and its features: x = (bytes / 255 - mean) / std, then W (m(x) - m0).
+
+    Attributes:
+        mean, std: [3, 1, 1], blue, green, red, of colours in [0, 1].
+        encoder: x [B, 3, height, width] -> (m(x), standard deviation), each [B, n], ready for inference.
+        offset: m0 [n].
+        matrix: W [n, n].
+    """
+
+    mean: Tensor
+    std: Tensor
+    encoder: nn.Module
+    offset: Tensor
+    matrix: Tensor
 
 
 class LatentDescriptor(CropDescriptor):
@@ -25,7 +46,8 @@ class LatentDescriptor(CropDescriptor):
 
     A crop goes through the arithmetic of training (`embedding.data.crops`): its bytes over 255, minus the mean and
     over the standard deviation of each colour that the record beside the weights states. The same crops give the same
-    features, up to the last digits if they come in other batches. Of the model only the encoder is kept.
+    features, up to the last digits if they come in other batches. Of the model only the encoder is kept, with its
+    batch normalisation folded into the convolutions.
 
     Args:
         path: NAME.safetensors with NAME.json beside it, whole or in parts, or a run's folder.
@@ -55,7 +77,7 @@ class LatentDescriptor(CropDescriptor):
         self.name = f"{weights.stem}-{_digest(weight_files(weights, record), mean, std)}"
         self.name += ("" if whiten else "-unwhitened") + ("" if centre else "-uncentred")
         self._device = choose_device(device)
-        self._encoder = model.encoder.requires_grad_(False).to(self._device)
+        self._encoder = for_inference(model.encoder).to(self._device)
         self._mean, self._std = (values.view(3, 1, 1).to(self._device) for values in (mean, std))
         offset, matrix = _map_to_features(weights, model, whiten, centre)
         self._offset, self._matrix = offset.to(self._device), matrix.to(self._device)
@@ -76,12 +98,36 @@ class LatentDescriptor(CropDescriptor):
                 features[rows] = self._describe(torch.from_numpy(np.array(crops[rows]))).cpu().numpy()
         return features
 
+    @property
+    def stages(self) -> Stages:
+        """The descriptor's parts, for who runs them elsewhere."""
+        return Stages(self._mean, self._std, self._encoder, self._offset, self._matrix)
+
     def _describe(self, crops: Tensor) -> Tensor:
         """uint8 [B, height, width, 3] -> float32 [B, n] on the device."""
         values = crops.to(self._device).permute(0, 3, 1, 2).float() / 255
         latent, _ = self._encoder((values - self._mean) / self._std)
         features: Tensor = (latent - self._offset) @ self._matrix.T
         return features
+
+
+def for_inference(encoder: nn.Module) -> nn.Module:
+    """The encoder, frozen and changed in place, with fewer passes over memory and to rounding the same output.
+
+    A batch normalisation at rest is a scale and a shift of each channel, which its convolution can apply itself; a ReLU
+    in place needs no memory of its own. 1.1 times as many crops a second (`python -m tools.benchmark embedding`).
+    """
+    if isinstance(encoder, VGG16Encoder):
+        layers: list[nn.Module] = []
+        for layer in encoder.body.eval():
+            if isinstance(layer, nn.BatchNorm2d):
+                convolution = layers.pop()
+                assert isinstance(convolution, nn.Conv2d)
+                layers.append(fuse_conv_bn_eval(convolution, layer))
+            else:
+                layers.append(nn.ReLU(inplace=True) if isinstance(layer, nn.ReLU) else layer)
+        encoder.body = nn.Sequential(*layers)
+    return encoder.eval().requires_grad_(False)
 
 
 def colour_scale(weights: Path, record: dict[str, Any]) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # red, green, blue,
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 CHUNK = 32  # crops a run, where the graph takes any number
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider"}
-EXPECTED = "expected one input float32 [1 or any, 3, height, width]"
+EXPECTED = "expected one input float32 [1 or any, 3, height, width], or uint8 [1 or any, height, width, 3]"
 
 
 class OnnxDescriptor(CropDescriptor):
@@ -24,11 +25,13 @@ class OnnxDescriptor(CropDescriptor):
 
     The crop has the size the graph asks for and is prepared as such networks expect by convention: red, green, blue in
     [0, 1], minus ImageNet's mean and over its standard deviation. A network with another convention gives features of
-    little use, and nothing in the file says so. A graph with a batch of 1 sees one crop at a time.
+    little use, and nothing in the file says so. A graph that takes bytes gets the crops as they are: blue, green, red.
+    A graph with a batch of 1 sees one crop at a time.
 
     Args:
-        path: the .onnx file, one input float32 [1 or any, 3, height, width].
+        path: the .onnx file, one input float32 [1 or any, 3, height, width], or uint8 [1 or any, height, width, 3].
         device: `auto` (cuda if onnxruntime has it, else cpu), `cpu`, `cuda` or `mps`.
+        threads: on the CPU; None is as many as OMP_NUM_THREADS says, which torch obeys too, or one a core.
 
     Attributes:
         name: of the file, with a digest of its content, for caches.
@@ -40,10 +43,10 @@ class OnnxDescriptor(CropDescriptor):
             onnxruntime has no such device.
     """
 
-    def __init__(self, path: str | Path, device: str = "auto") -> None:
+    def __init__(self, path: str | Path, device: str = "auto", threads: int | None = None) -> None:
         path = Path(path)
-        self._session = _open(path, device)
-        self._input, fixed, self.height, self.width = _image_input(path, self._session)
+        self._session = _open(path, device, _threads_asked() if threads is None else threads)
+        self._input, self._takes_bytes, fixed, self.height, self.width = _image_input(path, self._session)
         self._output = self._session.get_outputs()[0].name
         self._chunk = CHUNK if fixed is None else fixed
         self.dimension = self._count_features(path)
@@ -63,10 +66,8 @@ class OnnxDescriptor(CropDescriptor):
         return features
 
     def _run(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        images = (crops[..., ::-1].astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
-        output: NDArray[np.float32] = self._session.run(
-            [self._output], {self._input: np.ascontiguousarray(images.transpose(0, 3, 1, 2))}
-        )[0]
+        images = np.ascontiguousarray(crops) if self._takes_bytes else imagenet_images(crops)
+        output: NDArray[np.float32] = self._session.run([self._output], {self._input: images})[0]
         return output
 
     def _count_features(self, path: Path) -> int:
@@ -81,7 +82,19 @@ class OnnxDescriptor(CropDescriptor):
         return int(np.prod(shape[1:]))
 
 
-def _open(path: Path, device: str) -> Any:
+def imagenet_images(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """BGR crops uint8 [N, H, W, 3] -> RGB float32 [N, 3, H, W], minus ImageNet's mean and over its deviation."""
+    images = (crops[..., ::-1].astype(np.float32) / 255 - IMAGENET_MEAN) / IMAGENET_STD
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+
+
+def _threads_asked() -> int:
+    """The first number of OMP_NUM_THREADS; 0, which is onnxruntime's one a core, where it says none."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) if first.isdigit() else 0
+
+
+def _open(path: Path, device: str, threads: int) -> Any:
     """An onnxruntime session on a device."""
     try:
         import onnxruntime
@@ -94,6 +107,7 @@ def _open(path: Path, device: str) -> Any:
         raise InputError(f"device: {device!r} is not available to onnxruntime, which has {', '.join(present)}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors: what it thinks of a file's layout helps nobody here
+    options.intra_op_num_threads = threads
     providers = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))
     try:
         return onnxruntime.InferenceSession(path, options, providers=providers)
@@ -101,17 +115,19 @@ def _open(path: Path, device: str) -> Any:
         raise InputError(f"{path}: cannot be read as a network ({_first_line(error)})") from error
 
 
-def _image_input(path: Path, session: Any) -> tuple[str, int | None, int, int]:
-    """Name, batch (None: any), height and width of the one input."""
+def _image_input(path: Path, session: Any) -> tuple[str, bool, int | None, int, int]:
+    """Name, whether it is of bytes, batch (None: any), height and width of the one input."""
     inputs = session.get_inputs()
     found = ", ".join(f"{entry.type} {entry.shape}" for entry in inputs)
-    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
+    if len(inputs) != 1 or inputs[0].type not in ("tensor(float)", "tensor(uint8)") or len(inputs[0].shape) != 4:
         raise InputError(f"{path}: found input {found or 'none'}, {EXPECTED}")
-    batch, channels, height, width = inputs[0].shape
+    takes_bytes = inputs[0].type == "tensor(uint8)"
+    batch, *sides = inputs[0].shape
+    channels = sides.pop(-1 if takes_bytes else 0)
     fixed = batch if isinstance(batch, int) else None
-    if fixed not in (None, 1) or channels != 3 or not all(isinstance(side, int) for side in (height, width)):
+    if fixed not in (None, 1) or channels != 3 or not all(isinstance(side, int) for side in sides):
         raise InputError(f"{path}: found input {found}, {EXPECTED}")
-    return inputs[0].name, fixed, height, width
+    return inputs[0].name, takes_bytes, fixed, sides[0], sides[1]
 
 
 def _first_line(error: Exception) -> str:

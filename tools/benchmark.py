@@ -3,6 +3,7 @@
     python -m tools.benchmark [--peers] [--sizes 10,30,100] [--out DIR]
     python -m tools.benchmark accuracy --root MOT16 --det sdp.txt [--peers]
     python -m tools.benchmark training
+    python -m tools.benchmark embedding [--out DIR]
 
 CPU time a frame, one thread: median and 95th percentile. A ratio is the peer's median over that of our faithful preset
 on the same stream: `sort` without features, `deepsort` with them.
@@ -181,11 +182,14 @@ def plot(timings: list[Timing], path: Path) -> None:
 
 def main(
     what: Annotated[
-        str, typer.Argument(help="update: the tracker's speed; accuracy: its figures; training: a step's cost.")
+        str,
+        typer.Argument(
+            help="update: the tracker's speed; accuracy: its figures; training: a step's cost; embedding: its speed."
+        ),
     ] = "update",
     with_peers: Annotated[bool, typer.Option("--peers", help="The installed peers too.")] = False,
     sizes: Annotated[str, typer.Option(help="Numbers of objects.")] = "10,30,100,300,1000",
-    out: Annotated[Path, typer.Option(help="Folder for benchmark.json, .txt and .png.")] = Path("output"),
+    out: Annotated[Path, typer.Option(help="Folder for what is measured: .json, .txt, .png.")] = Path("output"),
     root: Annotated[Path | None, typer.Option(help="Sequences to score on.")] = None,
     det: Annotated[str, typer.Option(help="Their detections.")] = "det.txt",
 ) -> None:
@@ -195,8 +199,12 @@ def main(
         benchmark_update(with_peers, sizes, out)
     elif what == "training":
         benchmark_training()
+    elif what == "embedding":
+        from tools.benchmark_embedding import benchmark_embedding
+
+        benchmark_embedding(out)
     elif what != "accuracy":
-        raise InputError(f"{what}: expected update, accuracy or training")
+        raise InputError(f"{what}: expected update, accuracy, training or embedding")
     elif root is None:
         raise InputError("--root: missing, the folder of sequences to score on")
     else:

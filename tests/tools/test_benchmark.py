@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from rich.console import Console
 
-from tools import benchmark
+from embedding.config import parse_model
+from embedding.model import FlatVAE, save_model
+from tools import benchmark, benchmark_embedding
 from tools.benchmark import Timing, ratio, stream
 from tools.benchmark_accuracy import compare
+from tools.benchmark_embedding import EAGER, Speed, error, measure, table_of, ways
 from tracker.command import run_command
 
 
@@ -57,7 +63,7 @@ def test_it_writes_table_numbers_and_plot(
     ("arguments", "said"),
     [
         (["--sizes", "5,x"], "--sizes 5,x: expected numbers"),
-        (["speed"], "speed: expected update, accuracy or training"),
+        (["speed"], "speed: expected update, accuracy, training or embedding"),
         (["accuracy"], "--root: missing"),
     ],
 )
@@ -80,3 +86,75 @@ def test_presets_are_scored_on_the_same_boxes(tmp_path: Path) -> None:
     assert scores["sort"]["MOTA"] == 100  # written from the first frame on
     assert scores["flatsort, no features"]["IDs"] == 0
     assert 80 < scores["flatsort, no features"]["Recall"] < 100  # tracks are confirmed by their third detection
+
+
+def test_the_descriptors_speed_is_asked_for_by_its_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[Path] = []
+    monkeypatch.setattr(benchmark_embedding, "benchmark_embedding", folders.append)
+    with pytest.raises(SystemExit) as ended:
+        run_command(benchmark.main, "benchmark", ["embedding", "--out", str(tmp_path)])
+    assert not ended.value.code
+    assert folders == [tmp_path]
+
+
+def save_small_network(path: Path) -> Path:
+    torch.manual_seed(0)
+    layers = {"widths": [4]}
+    encoder = {"kind": "vgg16", "width": 0.05, "norm": "batch", "stripes": 2}
+    config = parse_model({"latent_dim": 4, "encoder": encoder, "decoder": layers, "prior": layers}, "test")
+    save_model(FlatVAE(config, (3, 64, 64)), path, {"data": {"kind": "crops", "mean": [0.5] * 3, "std": [0.25] * 3}})
+    return path
+
+
+def test_ways_to_run_a_network_are_compared_and_missing_ones_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx", reason="needs onnx: pip install 'flatsort[onnx]'")
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'flatsort[onnx]'")
+
+    def no_compiler(weights: Path) -> None:
+        raise RuntimeError("no C++ compiler\nand a long story")
+
+    monkeypatch.setattr(benchmark_embedding, "_compiled", no_compiler)
+    crops = np.random.default_rng(0).integers(0, 256, (40, 64, 64, 3), dtype=np.uint8)
+    before = torch.get_num_threads()
+    found = ways(save_small_network(tmp_path / "small.safetensors"), tmp_path, crops, threads=2)
+    speeds = measure("small", found, crops, threads=2, seconds=0.0)
+    assert torch.get_num_threads() == before
+    by_way = {speed.way: speed for speed in speeds}
+    assert by_way.pop("compiled").missing == "no C++ compiler"
+    assert by_way[EAGER].ratio == 1.0
+    assert by_way[EAGER].error == 0.0
+    assert all(speed.crops_a_second > 0 and not speed.missing for speed in by_way.values())
+    exact = {"channels-last", "folded (ours)", "ONNX Runtime"}
+    assert all((speed.error < 1e-5) == (way in exact) for way, speed in by_way.items() if way != EAGER)
+    assert by_way["bf16"].error < 0.05
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(table_of(speeds))
+    assert "not available: no C++ compiler" in console.export_text()
+
+
+def test_threads_are_those_asked_for_whatever_the_environment_says() -> None:
+    """tools.benchmark sets OMP_NUM_THREADS to 1."""
+    seen: list[int] = []
+
+    def describe(crops: np.ndarray) -> np.ndarray:
+        seen.append(torch.get_num_threads())
+        return np.ones((len(crops), 2), np.float32)
+
+    measure("any", {EAGER: describe}, np.zeros((3, 64, 64, 3), np.uint8), threads=2, seconds=0.0)
+    assert set(seen) == {2}
+
+
+def test_speeds_are_written_as_table_and_numbers(tmp_path: Path) -> None:
+    there = Speed("lite", EAGER, 1, 900.0, 1.0, 0.0)
+    missing = Speed("lite", "compiled", 1, np.nan, np.nan, np.nan, "no C++ compiler")
+    benchmark_embedding.write([there, missing], tmp_path)
+    rows = json.loads((tmp_path / "embedding.json").read_text())
+    assert [row["crops_a_second"] for row in rows] == [900.0, None]
+    assert "900 (1.0x)" in (tmp_path / "embedding.txt").read_text()
+
+
+def test_error_is_a_share_of_the_length() -> None:
+    expected = np.array([[3.0, 4.0], [0.0, 10.0]])
+    assert error(expected + np.array([[0.0, 0.5], [1.0, 0.0]]), expected) == pytest.approx(0.1)
