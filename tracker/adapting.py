@@ -117,6 +117,38 @@ def adapted_weights(
     return weights
 
 
+def adapted_spec(
+    sequence: Sequence, table: DetectionTable, spec: str, result: Path, minutes: float = DEFAULT_MINUTES
+) -> str:
+    """A descriptor with every trained part fitted to a sequence's detections: `default+colour` -> `FILE+colour`.
+
+    Args:
+        spec: as `--descriptor` takes it.
+        sequence, table, result, minutes: as `adapted_weights`, whose errors it raises too.
+    """
+    with embedding_errors():
+        from embedding.fusion import parse
+
+        parts = parse(spec)
+    trained = _trained_parts(spec)
+    fitted = {name: str(adapted_weights(sequence, table, name, result, minutes)) for name in trained}
+    weighted = [(fitted.get(part.name, part.name), part.weight) for part in parts]
+    return "+".join(name if weight is None else f"{weight:g}*{name}" for name, weight in weighted)
+
+
+def _trained_parts(spec: str) -> list[str]:
+    """The names of a descriptor's trained parts; InputError where it has none."""
+    from embedding.descriptor import model_path
+    from embedding.fusion import parse
+
+    with embedding_errors():
+        names = [part.name for part in parse(spec)]
+    trained = [name for name in dict.fromkeys(names) if model_path(name) is not None]
+    if not trained:
+        _model_of(spec)
+    return trained
+
+
 def describe(chosen: str, reason: str) -> str:
     """What came of an adaptation, and why, in one line."""
     return f"{RESULTS[chosen]}: {reason}"
@@ -130,7 +162,7 @@ def require_adaptable(job: Job) -> None:
         raise InputError("--adapt: the preset does not look at appearance, expected one that does, such as flatsort")
     if job.descriptor == "none":
         raise InputError("--adapt: --descriptor is none, expected a trained model")
-    _model_of(job.descriptor)
+    _trained_parts(job.descriptor)
     if job.out.exists() and not job.out.is_file():
         raise InputError(f"--out {job.out}: is not a file, --adapt keeps its weights beside one")
 

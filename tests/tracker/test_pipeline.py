@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import shutil
 from collections.abc import Iterator
@@ -471,6 +472,27 @@ def test_an_adapted_descriptor_is_what_tracking_uses(
     kept = read_detections(next(tmp_path.glob("*.npy"))).at(1)
     plain = Descriptor.load(model)(cv2.imread(str(rendered / "img1/000001.png")), kept.boxes)
     np.testing.assert_allclose(kept.features, plain - 1, atol=1e-4)
+
+
+def test_of_a_fused_descriptor_the_trained_part_is_adapted_and_all_are_weighed(
+    rendered: Path, tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(job(rendered, tmp_path / "out.txt", descriptor=f"{model}+colour", **AT_ONCE))
+    (weights,) = tmp_path.glob("out.adapted-*.safetensors")
+    (found,) = tmp_path.glob("out.fused-*.json")
+    assert json.loads(found.read_text())["names"] == [str(weights), "colour"]
+    assert f"walk: {weights}+colour: weights " in capsys.readouterr().err
+    assert len(list(tmp_path.glob("out.*.npy"))) == 1
+    run(job(rendered, tmp_path / "out.txt", descriptor=f"{model}+colour", **AT_ONCE))
+    assert "(earlier run)" in capsys.readouterr().err
+
+
+def test_given_weights_are_not_found_again(rendered: Path, tmp_path: Path) -> None:
+    run(job(rendered, tmp_path / "out.txt", descriptor="colour+0.5*pixels"))
+    assert not list(tmp_path.glob("*.json"))
+    kept = read_detections(next(tmp_path.glob("out.*.npy")))
+    assert kept.features is not None
+    np.testing.assert_allclose(np.linalg.norm(kept.features[:, 2048:], axis=1), 0.5, atol=1e-5)
 
 
 def test_a_detector_looks_once_at_each_frame_it_adapts_to(
