@@ -3,8 +3,10 @@
 Trains what is missing, measures, draws DIR/figureNN-*.png and writes DIR/NAME.json.
 
 `python -m tools.paper descriptors --root MOT16 --out DIR` compares appearance descriptors on ground-truth crops,
-`python -m tools.paper retrieval --pack FILE.npy --out DIR` searches the features of a pack of `tools.crops`. They write
-DIR/NAME.json and DIR/NAME.md, and the former draws a map of each descriptor, rows of nearest neighbours and spectra.
+`python -m tools.paper retrieval --pack FILE.npy --out DIR` searches the features of a pack of `tools.crops`,
+`python -m tools.paper table2 --root MOT16 --seq all --det poi.npy --out DIR` tracks with each preset and descriptor.
+They write DIR/NAME.json and DIR/NAME.md; the first draws a map of each descriptor, rows of nearest neighbours and
+spectra, the last bars, an occlusion as a film strip and, with --sweep, IDF1 over the threshold.
 """
 
 from __future__ import annotations
@@ -31,32 +33,60 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Data:
-    """What `descriptors` and `retrieval` are measured on; the options of the same names say what each is."""
+    """What the experiments on data are measured on; the options of the same names say what each is."""
 
     root: Path | None = None
     seq: tuple[str, ...] = ("MOT16-11",)
-    det: str = "sdp.txt"
+    det: tuple[str, ...] = ("sdp.txt",)
     descriptor: tuple[str, ...] = ()
     every: int = 8
     pack: Path | None = None
+    supervised: Path | None = None
+    sweep: bool = False
+    adapt_minutes: float = 4.0
 
 
 def main(
     experiment: Annotated[str, typer.Argument(help=f"{', '.join((*EXPERIMENTS, *ON_DATA))}, or all that need no data")],
     out: Annotated[Path, typer.Option(help="folder of figures, JSON files and trained models")],
     quick: Annotated[bool, typer.Option("--quick", help="small sizes, to see that everything runs")] = False,
-    root: Annotated[Path | None, typer.Option(help="descriptors: folder of sequences, as for `track`")] = None,
-    seq: Annotated[list[str] | None, typer.Option(help="descriptors: names under --root; default MOT16-11")] = None,
-    det: Annotated[str, typer.Option(help="descriptors: detections whose tracklets are a query's own")] = Data.det,
+    root: Annotated[Path | None, typer.Option(help="descriptors, table2: folder of sequences, as for `track`")] = None,
+    seq: Annotated[list[str] | None, typer.Option(help="the same: names under --root; default MOT16-11")] = None,
+    det: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="descriptors: detections whose tracklets are a query's own; table2: several to track, files as for "
+            "`track` or folders of SEQUENCE.npy or .txt; default sdp.txt"
+        ),
+    ] = None,
     descriptor: Annotated[
-        list[str] | None, typer.Option(help="names or files (.safetensors, run's folder, .onnx); default all that ship")
+        list[str] | None,
+        typer.Option(
+            help="names or files (.safetensors, run's folder, .onnx); default all that ship. "
+            "table2: LABEL=SPEC, beside all that ship"
+        ),
     ] = None,
     every: Annotated[int, typer.Option(help="descriptors: of N frames one is used")] = Data.every,
     pack: Annotated[Path | None, typer.Option(help="retrieval: FILE.npy of tools.crops")] = None,
+    supervised: Annotated[Path | None, typer.Option(help="table2: DeepSORT's network, an .onnx file")] = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="table2: over thresholds on cosine distance too")] = False,
+    adapt_minutes: Annotated[
+        float, typer.Option(help="table2: CPU minutes of adaptation to each sequence; 0 for none")
+    ] = Data.adapt_minutes,
 ) -> None:
     """Train what is missing, measure and draw."""
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)  # torch's own use of it
-    data = Data(root, tuple(seq or Data.seq), det, tuple(descriptor or ()), every, pack)
+    data = Data(
+        root=root,
+        seq=tuple(seq or Data.seq),
+        det=tuple(det or Data.det),
+        descriptor=tuple(descriptor or ()),
+        every=every,
+        pack=pack,
+        supervised=supervised,
+        sweep=sweep,
+        adapt_minutes=adapt_minutes,
+    )
     try:
         run(experiment, out, quick, data)
     except TrainingError as error:
@@ -84,7 +114,13 @@ def _measure(name: str, bench: Bench, data: Data) -> dict[str, Any]:
     if name == "descriptors":
         from tools import paper_descriptors
 
-        return paper_descriptors.run(bench, data.root, data.seq, data.det, data.descriptor, data.every)
+        if len(data.det) > 1:
+            raise InputError(f"descriptors: --det {' '.join(data.det)}, expected one")
+        return paper_descriptors.run(bench, data.root, data.seq, data.det[0], data.descriptor, data.every)
+    if name == "table2":
+        from tools import paper_table2
+
+        return paper_table2.run(bench, data)
     if name == "retrieval":
         if data.pack is None:
             raise InputError("retrieval: no --pack, expected FILE.npy made by python -m tools.crops")
@@ -96,4 +132,4 @@ def _measure(name: str, bench: Bench, data: Data) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run_command(main, "paper", many_values=("--seq", "--descriptor"), errors=(InputError, TrackerInputError))
+    run_command(main, "paper", many_values=("--seq", "--det", "--descriptor"), errors=(InputError, TrackerInputError))

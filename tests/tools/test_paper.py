@@ -107,6 +107,7 @@ def test_an_unknown_experiment_ends_with_code_2(
     [
         ("retrieval", "no --pack, expected FILE.npy made by python -m tools.crops"),
         ("descriptors", "'MOT16-11': not found"),
+        ("table2", "'MOT16-11': not found"),
     ],
 )
 def test_experiments_on_data_say_what_they_lack(
