@@ -11,9 +11,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
-import numpy as np
 import typer
 
 from tracker.appearance import Metric
@@ -24,9 +23,6 @@ from tracker.command import run_command
 from tracker.errors import InputError
 from tracker.motchallenge import DetectionTable, atomic_path, read_detections
 from tracker.sequences import Sequence, find_detections, find_sequences
-
-if TYPE_CHECKING:
-    from embedding import Descriptor
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,6 @@ def main(
     false_accepts: Annotated[float, typer.Option(help="Share of pairs of two people to let in.")] = 0.003,
     out: Annotated[Path | None, typer.Option(help="Folder for a picture of each, NAME.png.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the figures as JSON too.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Say whether a descriptor tells the people of one's own footage apart, and which gate to set."""
     if metric not in ("cosine", "euclidean"):
@@ -69,7 +64,7 @@ def main(
         scale = latent_scale(descriptor)
     reports = []
     for source in find_sources(det, seq or [], root):
-        table = with_features(source, descriptor or "default", device)
+        table = with_features(source, descriptor or "default")
         threshold = calibrate(table, cast("Metric", metric), false_accepts)
         found = report(source.name, threshold, scale)
         print_report(found)
@@ -114,24 +109,23 @@ def _detections_of(sequence: Sequence, det: str) -> DetectionTable:
     return detect_all(sequence, load_detector(det))
 
 
-def with_features(source: Source, descriptor: str, device: str) -> DetectionTable:
+def with_features(source: Source, descriptor: str) -> DetectionTable:
     """The detections with features, those of the file or the descriptor's; weights that it lacks are found first."""
     if source.table.features is not None:
         return source.table
     if source.sequence is None:
         raise InputError(f"{source.detections}: has no features, expected some, or --seq to compute them from frames")
-    from tracker.crop_packing import embedding_errors, require_rereadable
+    from tracker.crop_packing import require_rereadable
+    from tracker.jobs import progress_of
+    from tracker.pipeline import embed
 
     require_rereadable(source.sequence)
-    spec = weighted(source.sequence, source.table, descriptor, device)
-    with embedding_errors():
-        from embedding import Descriptor
-
-        describe = Descriptor.load(spec, device)
-    return described_table(source.sequence, source.table, describe)
+    spec = weighted(source.sequence, source.table, descriptor)
+    with progress_of(source.sequence.name) as progress:
+        return embed(source.sequence, source.detections, spec, progress, source.table)
 
 
-def weighted(sequence: Sequence, table: DetectionTable, descriptor: str, device: str) -> str:
+def weighted(sequence: Sequence, table: DetectionTable, descriptor: str) -> str:
     """The descriptor with weights for its parts, which are printed; unchanged where it lacks none."""
     from tracker.crop_packing import embedding_errors
     from tracker.fusing import find_weights, lacks_weights, load_parts
@@ -142,33 +136,10 @@ def weighted(sequence: Sequence, table: DetectionTable, descriptor: str, device:
         parts = parse(descriptor)
     if not lacks_weights(parts):
         return descriptor
-    found = find_weights(sequence, table, parts, load_parts(parts, device))
+    found = find_weights(sequence, table, parts, load_parts(parts))
     print(f"{sequence.name}: {found}")
     print(f"  --descriptor '{found.spec}'")
     return found.spec
-
-
-def described_table(sequence: Sequence, table: DetectionTable, describe: Descriptor) -> DetectionTable:
-    """The detections of a sequence with features from its frames.
-
-    Raises:
-        InputError: the frames cannot be read, or one with detections is missing.
-    """
-    from tracker.frames import open_frames
-    from tracker.jobs import progress_of
-
-    assert sequence.frames is not None
-    described = [np.zeros((0, describe.dimension), np.float32)]
-    with open_frames(sequence.frames) as frames, progress_of(sequence.name) as tell:
-        for done, (frame, image) in enumerate(frames, start=1):
-            described.append(describe(image, table.at(frame).boxes))
-            tell(done, frames.length)
-    features = np.concatenate(described)
-    if len(features) < len(table):
-        raise InputError(
-            f"{sequence.frames}: a frame with detections is missing, found {len(features)} of {len(table)} boxes"
-        )
-    return DetectionTable(table.frames, table.boxes, table.scores, features, table.class_ids)
 
 
 def latent_scale(descriptor: str) -> float | None:

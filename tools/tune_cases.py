@@ -46,15 +46,16 @@ class Case:
         return self.detections.features is not None
 
 
-def load_cases(root: Path, names: Iterable[str], files: Iterable[str]) -> list[Case]:
-    """Every file of `files` for every sequence that has ground truth, sequence by sequence.
+def load_cases(root: Path, names: Iterable[str], files: list[str]) -> list[Case]:
+    """Every file of `files` for every sequence that has it and ground truth, sequence by sequence.
 
     Args:
         names: sequences below the root; `all` for every one.
         files: as `track --det` takes them; `{seq}` stands for the sequence's name.
 
     Raises:
-        InputError: fewer than two sequences have ground truth, a file is missing, or is a detector and no file.
+        InputError: fewer than two sequences have ground truth, one has none of the files, a file is nobody's, or is a
+            detector and no file.
     """
     found = find_sequences(names, root)
     with_truth = [sequence for sequence in found if sequence.ground_truth is not None]
@@ -63,13 +64,33 @@ def load_cases(root: Path, names: Iterable[str], files: Iterable[str]) -> list[C
             f"{root}: {len(with_truth)} of {len(found)} sequences with gt/gt.txt, expected two or more: "
             "one is held out, the others are searched on"
         )
-    return [_load(sequence, file) for sequence in with_truth for file in files]
+    paths = {(sequence.name, file): _find(sequence, file) for sequence in with_truth for file in files}
+    missing = [
+        *(f"{root}: no sequence has {file}" for file in files if not any(paths[s.name, file] for s in with_truth)),
+        *(f"{s.name}: has none of {', '.join(files)}" for s in with_truth if not any(paths[s.name, f] for f in files)),
+    ]
+    if missing:
+        raise InputError(f"--det: {missing[0]}")
+    return [
+        _load(sequence, file, path)
+        for sequence in with_truth
+        for file in files
+        if (path := paths[sequence.name, file]) is not None
+    ]
 
 
-def _load(sequence: Sequence, file: str) -> Case:
-    path = find_detections(file, sequence)
+def _find(sequence: Sequence, file: str) -> Path | None:
+    """The file of the sequence, None where it has none: features, say, can only be had where there are frames."""
+    try:
+        path = find_detections(file, sequence)
+    except InputError:
+        return None
     if path is None:
         raise InputError(f"--det {file}: a detector, expected a file of its detections")
+    return path
+
+
+def _load(sequence: Sequence, file: str, path: Path) -> Case:
     assert sequence.ground_truth is not None
     detections, truth = read_detections(path), read_tracks(sequence.ground_truth)
     if not is_counted(truth).any():

@@ -29,16 +29,22 @@ class ObservationSource:
     """The frames of a job with their detections and, where the preset needs them, features.
 
     Frames are opened only when something needs them.
+
+    Args:
+        job: what to look at.
+        table: the job's detections where somebody has read or made them already.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, table: DetectionTable | None = None) -> None:
         self.job = job
-        self.table: DetectionTable | None = None
+        self.table = table
         self._detect: Callable[[Image], Detections] | None = None
         self._features: FeatureCache | None = None
         self._described: Ahead[Observed] | None = None
-        path = find_detections(job.detections, job.sequence)
-        if path is None:
+        path = None if table is not None else find_detections(job.detections, job.sequence)
+        if table is not None:
+            self._check_length(table, job.detections)
+        elif path is None:
             from tracker.detectors import load_detector
 
             self._detect = load_detector(job.detections)
@@ -80,7 +86,7 @@ class ObservationSource:
 
         return fused_spec(self.job.sequence, self.table, descriptor, self.job.out)
 
-    def _check_length(self, table: DetectionTable, path: Path) -> None:
+    def _check_length(self, table: DetectionTable, path: Path | str) -> None:
         length = self.job.sequence.length
         if length is not None and table.last_frame > length:
             raise InputError(

@@ -126,12 +126,17 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Summary:
 
 
 def embed(
-    sequence: Sequence, detections: str, descriptor: str = "default", progress: Progress = lambda done, total: None
+    sequence: Sequence,
+    detections: str,
+    descriptor: str = "default",
+    progress: Progress = lambda done, total: None,
+    table: DetectionTable | None = None,
 ) -> DetectionTable:
     """The detections of a sequence with features, as `run` would compute them.
 
     Args:
         sequence, detections, descriptor: as a job's.
+        table: the detections, where they are read already.
         progress: is told the frames done and the frames in all.
 
     Raises:
@@ -140,7 +145,7 @@ def embed(
     if descriptor == "none":
         raise InputError("--descriptor none: expected a descriptor, there is nothing to compute")
     job = Job(sequence, load_config("flatsort"), detections, descriptor, Path(os.devnull))  # nothing is kept there
-    with ObservationSource(job) as source:
+    with ObservationSource(job, table) as source:
         if source.table is not None and source.table.features is not None:
             raise InputError(f"{detections}: has features, expected detections without")
         if source.frames is None:

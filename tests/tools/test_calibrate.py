@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from embedding import Descriptor
 from embedding.config import parse_model
 from embedding.model import FlatVAE, save_model
-from tools.calibrate import described_table, latent_scale, main
+from tools.calibrate import latent_scale, main
 from tracker.appearance import Metric, prepare
 from tracker.boxes import iou
 from tracker.calibration import BINS, LAG, Histogram, OnlineThreshold, calibrate
@@ -26,6 +26,7 @@ from tracker.calibration_report import CalibrationReport, auc, d_prime, percent,
 from tracker.command import run_command
 from tracker.errors import InputError
 from tracker.motchallenge import DetectionTable, read_detections, write_detections_npy
+from tracker.pipeline import embed
 from tracker.sequences import find_sequence
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -261,7 +262,7 @@ def test_features_are_computed_from_frames(root: Path, tmp_path: Path) -> None:
     row = json.loads((tmp_path / "a.json").read_text())["street"]
     table = read_detections(root / "street/det/det.txt")
     image = cv2.imread(str(root / "street/img1/000003.png"))
-    described = described_table(find_sequence("street", root), table, Descriptor.load("colour"))
+    described = embed(find_sequence("street", root), "det.txt", "colour", table=table)
     third = described.at(3)
     np.testing.assert_array_equal(third.features, Descriptor.load("colour")(np.asarray(image, np.uint8), third.boxes))
     assert row["gate"] == calibrate(described, "cosine").gate
@@ -317,11 +318,10 @@ def test_bad_input_ends_in_one_line(root: Path, tmp_path: Path, capsys: pytest.C
         assert error.startswith("calibrate: ") and error.count("\n") == 1
 
 
-def test_frames_that_are_missing_are_named(root: Path, tmp_path: Path) -> None:
-    table = read_detections(root / "street/det/det.txt")
-    later = DetectionTable(table.frames + 5, table.boxes, table.scores)
-    with pytest.raises(InputError, match="a frame with detections is missing"):
-        described_table(find_sequence("street", root), later, Descriptor.load("pixels"))
+def test_frames_that_are_missing_are_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "street/img1/000003.png").unlink()
+    assert run("--seq", "street", "--root", root, "--det", "det.txt", "--descriptor", "pixels") == 2
+    assert "frame 3 is missing, but det.txt has detections there" in capsys.readouterr().err
 
 
 def test_the_statistics_need_no_torch() -> None:

@@ -270,6 +270,11 @@ def test_features_in_a_file_are_compared(root: Path, tmp_path: Path) -> None:
     cases = load_cases(root, ["all"], ["good.txt", str(tmp_path / "{seq}.npy")])
     assert [case.has_features for case in cases] == [False, True] * 3
     assert len({case.digest for case in cases}) == 6
+    (tmp_path / "east.npy").unlink()  # as of a sequence without frames
+    cases = load_cases(root, ["all"], ["good.txt", str(tmp_path / "{seq}.npy")])
+    assert [case.has_features for case in cases] == [False, False, True, False, True]
+    with pytest.raises(InputError, match="east: has none of "):
+        load_cases(root, ["all"], [str(tmp_path / "{seq}.npy")])
 
 
 @pytest.mark.parametrize(
@@ -281,7 +286,7 @@ def test_features_in_a_file_are_compared(root: Path, tmp_path: Path) -> None:
         (("--objective", "speed"), "--objective speed: expected hota_idf1, hota"),
         (("--seq", "east"), "1 of 1 sequences with gt/gt.txt, expected two or more"),
         (("--det", "hog"), "--det hog: a detector, expected a file"),
-        (("--det", "none.txt"), "no file"),
+        (("--det", "none.txt"), "no sequence has none.txt"),
         (("--config", "best"), "no preset or file 'best'"),
         (("--trials", "0"), "--trials"),
     ],
