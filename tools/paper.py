@@ -118,9 +118,9 @@ def _measure(name: str, bench: Bench, data: Data) -> dict[str, Any]:
             raise InputError(f"descriptors: --det {' '.join(data.det)}, expected one")
         return paper_descriptors.run(bench, data.root, data.seq, data.det[0], data.descriptor, data.every)
     if name == "table2":
-        from tools import paper_table2
+        from tools.table2 import experiment
 
-        return paper_table2.run(bench, data)
+        return experiment.run(bench, data)
     if name == "retrieval":
         if data.pack is None:
             raise InputError("retrieval: no --pack, expected FILE.npy made by python -m tools.crops")

@@ -24,7 +24,6 @@ from tracker.calibration import BINS, LAG, Histogram, OnlineThreshold, calibrate
 from tracker.calibration_plot import draw_calibration, smooth_density
 from tracker.calibration_report import CalibrationReport, auc, d_prime, percent, report
 from tracker.command import run_command
-from tracker.errors import InputError
 from tracker.motchallenge import DetectionTable, read_detections, write_detections_npy
 from tracker.pipeline import embed
 from tracker.sequences import find_sequence

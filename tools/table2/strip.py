@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from embedding.paper.plots import panels, save
-from tools.paper_table2_occlusion import KEPT, SWITCHED, Occlusion, Sighting
+from tools.table2.occlusion import KEPT, SWITCHED, Occlusion, Sighting
 from tracker.detections import FloatArray
 from tracker.errors import InputError
 from tracker.frames import Image, open_frames

@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 
 from embedding.errors import InputError as EmbeddingInputError
-from tools import paper_table2_features, paper_table2_rows
 from tools.paper import main
-from tools.paper_table2_features import USELESS, with_features
-from tools.paper_table2_occlusion import Occlusion, Sighting, difference, find_occlusions, tally
-from tools.paper_table2_report import COLUMNS, PUBLISHED_BOXES, lines
-from tools.paper_table2_rows import MODELS, PAPER, Input, Row, detector_name, read_input, rows_of
-from tools.paper_table2_sources import find_features
-from tools.paper_table2_strip import Scene, draw_strip
-from tools.paper_table2_sweep import QUICK, calibrated_threshold, sweep
+from tools.table2 import features as table2_features
+from tools.table2 import rows as table2_rows
+from tools.table2.features import USELESS, with_features
+from tools.table2.occlusion import Occlusion, Sighting, difference, find_occlusions, tally
+from tools.table2.report import COLUMNS, PUBLISHED_BOXES, lines
+from tools.table2.rows import MODELS, PAPER, Input, Row, detector_name, read_input, rows_of
+from tools.table2.sources import find_features
+from tools.table2.strip import Scene, draw_strip
+from tools.table2.sweep import QUICK, calibrated_threshold, sweep
 from tracker.command import run_command
 from tracker.config import load_config
 from tracker.errors import InputError
@@ -60,9 +61,9 @@ def written(arguments: tuple[object, ...], tmp_path_factory: pytest.TempPathFact
     """The folder of a whole run, and the detections that each row tracked."""
     out = tmp_path_factory.mktemp("table2")
     tracked = []
-    track = paper_table2_rows.track
+    track = table2_rows.track
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(paper_table2_rows, "track", lambda table, *rest: tracked.append(table) or track(table, *rest))
+        patch.setattr(table2_rows, "track", lambda table, *rest: tracked.append(table) or track(table, *rest))
         assert table2(*arguments, "--out", out) == 0
     return out, tracked
 
@@ -131,8 +132,8 @@ def test_nothing_is_described_twice(
     out, _ = written
     first = (out / "table2.json").read_bytes()
     opened = []
-    open_frames = paper_table2_features.open_frames
-    monkeypatch.setattr(paper_table2_features, "open_frames", lambda path: opened.append(path) or open_frames(path))
+    open_frames = table2_features.open_frames
+    monkeypatch.setattr(table2_features, "open_frames", lambda path: opened.append(path) or open_frames(path))
     assert table2(*arguments, "--out", out) == 0
     assert not opened
     assert (out / "table2.json").read_bytes() == first
@@ -204,7 +205,7 @@ def test_an_adaptation_that_is_no_use_tracks_as_its_base(campus: Input, tmp_path
     """TUD-Campus has no pair of people to compare on, so that the base stays as it was."""
     from embedding import Descriptor
 
-    describers = {"held out": Descriptor.load(paper_table2_rows.BASE)}
+    describers = {"held out": Descriptor.load(table2_rows.BASE)}
     found = find_features([campus], describers, tmp_path, minutes=0.01)
     files = found.files
     assert list(files) == ["file", "held out", "adapted", *USELESS]
@@ -327,7 +328,7 @@ def test_a_missing_frame_is_named(tmp_path: Path, campus: Input) -> None:
     table = campus.table
     late = DetectionTable(table.frames + 1000, table.boxes, table.scores)
     with pytest.raises(InputError, match=r"img1: frame 1001 is missing"):
-        paper_table2_features.described(campus.video, late, {"pixels": Descriptor.load("pixels")}, tmp_path)
+        table2_features.described(campus.video, late, {"pixels": Descriptor.load("pixels")}, tmp_path)
 
 
 def test_switches_in_the_paper_are_of_more_boxes() -> None:

@@ -11,8 +11,8 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from embedding.paper.plots import panels, save
-from tools.paper_table2_report import PUBLISHED, PUBLISHED_BOXES, counterpart
-from tools.paper_table2_sweep import PUBLISHED as PUBLISHED_THRESHOLD
+from tools.table2.report import PUBLISHED, PUBLISHED_BOXES, counterpart
+from tools.table2.sweep import PUBLISHED as PUBLISHED_THRESHOLD
 from tracker.evaluation import OVERALL
 
 matplotlib.use("Agg")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedding.errors import InputError as EmbeddingInputError
-from tools.paper_table2_features import described, useless
-from tools.paper_table2_rows import ADAPTED, BASE, BASELINES, FILE, LABELS, MODELS, SUPERVISED, Input
+from tools.table2.features import described, useless
+from tools.table2.rows import ADAPTED, BASE, BASELINES, FILE, LABELS, MODELS, SUPERVISED, Input
 from tracker.adapting import adapted_weights
 from tracker.adapting import describe as describe_adaptation
 from tracker.errors import InputError

@@ -12,10 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools import paper_table2_occlusion as occlusion
-from tools import paper_table2_report as report
-from tools.paper_table2_features import USELESS
-from tools.paper_table2_rows import (
+from tools.table2 import occlusion, report
+from tools.table2.features import USELESS
+from tools.table2.rows import (
     ADAPTED,
     FILE,
     SUPERVISED,
@@ -27,8 +26,8 @@ from tools.paper_table2_rows import (
     rows_of,
     summary,
 )
-from tools.paper_table2_sources import Features, Files, find_features, load_describers
-from tools.paper_table2_sweep import PRESETS, sweep
+from tools.table2.sources import Features, Files, find_features, load_describers
+from tools.table2.sweep import PRESETS, sweep
 from tracker.errors import InputError
 from tracker.evaluation import is_counted
 from tracker.motchallenge import TrackTable, atomic_path, read_tracks
@@ -38,7 +37,7 @@ from tracker.sequences import find_sequences
 if TYPE_CHECKING:
     from embedding.paper.bench import Bench
     from tools.paper import Data
-    from tools.paper_table2_strip import Scene
+    from tools.table2.strip import Scene
 
 Results = dict[Row, dict[str, TrackTable]]  # row -> sequence -> its tracks
 
@@ -131,7 +130,7 @@ def _follow_occlusions(
     detector: str, videos: Sequence[Video], results: Results
 ) -> tuple[dict[str, dict[str, int]], list[Scene]]:
     """How many occlusions each row came through, and all of them ready to be drawn."""
-    from tools.paper_table2_strip import Scene
+    from tools.table2.strip import Scene
 
     total: dict[str, dict[str, int]] = {}
     scenes = []
@@ -182,8 +181,8 @@ def _write_report(figures: Mapping[str, Any], folder: Path) -> None:
 
 def _draw(figures: Mapping[str, Any], scenes: Sequence[Scene], bench: Bench) -> dict[str, Any] | None:
     """All pictures; returns what the film strip shows, None where there is nothing to show."""
-    from tools.paper_table2_figures import draw_bars, draw_sweep
-    from tools.paper_table2_strip import draw_strip
+    from tools.table2.figures import draw_bars, draw_sweep
+    from tools.table2.strip import draw_strip
 
     draw_bars(figures, bench.output / "table2-bars.png")
     if all("sweep" in found for found in figures["detectors"].values()):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.paper_table2_features import USELESS, safe_name, with_features
+from tools.table2.features import USELESS, safe_name, with_features
 from tracker.config import TrackerConfig, load_config
 from tracker.errors import InputError
 from tracker.evaluation import OVERALL, evaluate

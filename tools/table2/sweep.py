@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tools.paper_table2_features import with_features
-from tools.paper_table2_rows import PAPER, Input, scores_of, track
+from tools.table2.features import with_features
+from tools.table2.rows import PAPER, Input, scores_of, track
 from tracker.appearance import prepare
 from tracker.calibration import OnlineThreshold
 from tracker.config import TrackerConfig, load_config

@@ -1,0 +1,1 @@
+"""The parts of `python -m tools.paper table2`; `experiment.run` is where to begin."""
