@@ -1,7 +1,8 @@
 """Time `Tracker.update` on synthetic streams, beside the peers that are installed, as ratios in one run.
 
     python -m tools.benchmark [--peers] [--sizes 10,30,100] [--out DIR]
-    python -m tools.benchmark accuracy --root MOT16 --det sdp.txt [--peers]
+    python -m tools.benchmark accuracy --root MOT16 --det sdp.txt [--seq NAME ...] [--descriptor NAME ...] [--peers]
+    python -m tools.benchmark track [--seq VIDEO] [--people 5,10,30] [--out DIR]
     python -m tools.benchmark training
     python -m tools.benchmark embedding [--out DIR]
 
@@ -20,7 +21,6 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"): 
 import sys
 import time
 import warnings
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -31,10 +31,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tools.benchmark_peers import Contender, ours, peers
-from tracker import Detections, InputError
+from tools.benchmark_stream import DIMENSION, stream
+from tracker import InputError
 
-DIMENSION = 128
-DENSITY = 45 / (1920 * 1080)  # objects a square pixel, as in MOT16-04
+MANY_VALUES = "--seq", "--descriptor"  # options that take several
 WARM_UP, MEASURED = 120, 100  # frames; a gallery of 100 is full by then
 WARM_UP_SECONDS, MEASURED_SECONDS = 20.0, 10.0  # CPU seconds after which a slow tracker has to do
 MIN_MEASURED = 10  # frames, however slow
@@ -52,31 +52,6 @@ class Timing:
     p95_us: float
     frames: int
     warm_up: int
-
-
-def stream(objects: int, with_features: bool, seed: int = 0) -> Iterator[Detections]:
-    """Endless frames of objects that drift and turn back at the border, in a picture that grows with their number.
-
-    5 % of the detections are missing in each frame; boxes jitter by 1.5 pixels; features are 128-d, about 0.06 in
-    cosine distance from their object's own and 1.0 from another's.
-    """
-    random = np.random.default_rng(seed)
-    height = np.sqrt(objects / DENSITY * 9 / 16)
-    picture = np.array([height * 16 / 9, height])
-    centre, velocity = random.uniform(0, picture, (objects, 2)), random.normal(0, 2, (objects, 2))
-    tall = random.uniform(80, 200, objects)
-    half = 0.5 * np.stack((0.4 * tall, tall), axis=1)
-    identity = random.normal(size=(objects, DIMENSION)).astype(np.float32)
-    while True:
-        centre += velocity
-        velocity = np.where((centre < 0) | (centre > picture), -velocity, velocity)
-        seen = random.random(objects) > 0.05
-        boxes = np.concatenate((centre - half, centre + half), axis=1) + random.normal(0, 1.5, (objects, 4))
-        features = None
-        if with_features:
-            features = identity + 0.25 * random.normal(size=identity.shape).astype(np.float32)
-            features = features[seen]
-        yield Detections(boxes[seen], random.uniform(0.7, 1, seen.sum()), features)
 
 
 class Runner:
@@ -184,14 +159,21 @@ def main(
     what: Annotated[
         str,
         typer.Argument(
-            help="update: the tracker's speed; accuracy: its figures; training: a step's cost; embedding: its speed."
+            help="update: the tracker's speed; accuracy: its figures; track: the command's speed, video to result; "
+            "training: a step's cost; embedding: its speed."
         ),
     ] = "update",
     with_peers: Annotated[bool, typer.Option("--peers", help="The installed peers too.")] = False,
     sizes: Annotated[str, typer.Option(help="Numbers of objects.")] = "10,30,100,300,1000",
     out: Annotated[Path, typer.Option(help="Folder for what is measured: .json, .txt, .png.")] = Path("output"),
-    root: Annotated[Path | None, typer.Option(help="Sequences to score on.")] = None,
+    root: Annotated[Path | None, typer.Option(help="Where sequences lie.")] = None,
     det: Annotated[str, typer.Option(help="Their detections.")] = "det.txt",
+    seq: Annotated[
+        list[str] | None, typer.Option(help="Sequences to score on, all by default; one to track, or a video.")
+    ] = None,
+    descriptor: Annotated[list[str] | None, typer.Option(help="Score with the features of each, too.")] = None,
+    people: Annotated[str, typer.Option(help="People a frame to track.")] = "5,10,30",
+    frames: Annotated[int, typer.Option(help="Frames to track, at most.")] = 300,
 ) -> None:
     """Measure, print, and keep the table, the numbers and a plot of speed."""
     warnings.filterwarnings("ignore")  # the peers'
@@ -203,14 +185,20 @@ def main(
         from tools.benchmark_embedding import benchmark_embedding
 
         benchmark_embedding(out)
+    elif what == "track":
+        from tools.benchmark_track import benchmark_track
+
+        if seq is not None and len(seq) > 1:
+            raise InputError(f"--seq {' '.join(seq)}: expected one sequence to track")
+        benchmark_track(seq[0] if seq else None, root, people, out, frames)
     elif what != "accuracy":
-        raise InputError(f"{what}: expected update, accuracy, training or embedding")
-    elif root is None:
+        raise InputError(f"{what}: expected update, accuracy, track, training or embedding")
+    elif root is None and not seq:
         raise InputError("--root: missing, the folder of sequences to score on")
     else:
         from tools.benchmark_accuracy import compare
 
-        compare(root, det, with_peers)
+        compare(root, det, with_peers, seq or ["all"], descriptor or [])
 
 
 def benchmark_update(with_peers: bool, sizes: str, out: Path) -> None:
@@ -268,4 +256,4 @@ def benchmark_training() -> None:
 if __name__ == "__main__":
     from tracker.command import run_command
 
-    run_command(main, "benchmark")
+    run_command(main, "benchmark", many_values=MANY_VALUES)

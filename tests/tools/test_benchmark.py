@@ -6,19 +6,26 @@ import io
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from rich.console import Console
 
+from embedding import Descriptor
 from embedding.config import parse_model
 from embedding.model import FlatVAE, save_model
-from tools import benchmark, benchmark_embedding
-from tools.benchmark import Timing, ratio, stream
+from tools import benchmark, benchmark_accuracy, benchmark_embedding
+from tools.benchmark import Timing, ratio
 from tools.benchmark_accuracy import compare
 from tools.benchmark_embedding import EAGER, Speed, error, measure, table_of, ways
+from tools.benchmark_stream import stream
 from tracker.command import run_command
+from tracker.errors import InputError
+from tracker.motchallenge import DetectionTable, TrackTable
+from tracker.sequences import Sequence
 
 
 def test_the_stream_is_what_it_says() -> None:
@@ -30,6 +37,14 @@ def test_the_stream_is_what_it_says() -> None:
     again = next(stream(50, with_features=True, seed=3))
     np.testing.assert_array_equal(frames[0].boxes, again.boxes)
     assert next(stream(50, with_features=False)).features is None
+
+
+def test_the_streams_picture_can_be_chosen() -> None:
+    boxes = np.concatenate([frame.boxes for frame in itertools.islice(stream(20, False, picture=(640, 360)), 60)])
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    assert (centres > -20).all()
+    assert (centres < [660, 380]).all()
+    assert (centres.max(axis=0) > [500, 280]).all()  # all of it is walked over
 
 
 def test_a_ratio_is_to_our_preset_on_the_same_stream() -> None:
@@ -63,29 +78,100 @@ def test_it_writes_table_numbers_and_plot(
     ("arguments", "said"),
     [
         (["--sizes", "5,x"], "--sizes 5,x: expected numbers"),
-        (["speed"], "speed: expected update, accuracy, training or embedding"),
+        (["speed"], "speed: expected update, accuracy, track, training or embedding"),
         (["accuracy"], "--root: missing"),
+        (["track", "--seq", "a", "b"], "--seq a b: expected one sequence"),
+        (["track", "--people", "5,x"], "--people 5,x: expected different numbers"),
+        (["track", "--people", "5,5"], "--people 5,5: expected different numbers"),
+        (["track", "--frames", "1"], "--frames 1: expected at least 2"),
+        (["track", "--seq", "rtsp://camera/1"], "has no frames to go through again"),
     ],
 )
 def test_bad_options_are_named(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        run_command(benchmark.main, "benchmark", arguments)
+        run_command(benchmark.main, "benchmark", arguments, many_values=benchmark.MANY_VALUES)
     message = capsys.readouterr().err
     assert (ended.value.code, message.count("\n")) == (2, 1)
     assert said in message
 
 
-def test_presets_are_scored_on_the_same_boxes(tmp_path: Path) -> None:
-    folder = tmp_path / "walk"
+def write_walk(folder: Path, with_frames: bool = False) -> Path:
+    """Two people walk side by side through 20 frames; the detections are the ground truth."""
     (folder / "det").mkdir(parents=True)
     (folder / "gt").mkdir()
     rows = [(frame, person, 50 * person + 3 * frame, 20, 20, 60) for frame in range(1, 21) for person in (1, 2)]
     (folder / "gt/gt.txt").write_text("".join(f"{f},{p},{x},{y},{w},{h},1,1,1\n" for f, p, x, y, w, h in rows))
     (folder / "det/det.txt").write_text("".join(f"{f},-1,{x},{y},{w},{h},1\n" for f, _, x, y, w, h in rows))
+    if with_frames:
+        (folder / "img1").mkdir()
+        colours = {1: (30, 30, 220), 2: (220, 60, 30)}
+        for frame in range(1, 21):
+            image = np.random.default_rng(0).integers(90, 160, (100, 240, 3), dtype=np.uint8)
+            for at, person, x, y, w, h in rows:
+                if at == frame:
+                    image[y : y + h, x : x + w] = colours[person]
+            cv2.imwrite(str(folder / "img1" / f"{frame:06d}.png"), image)
+    return folder
+
+
+def test_presets_are_scored_on_the_same_boxes(tmp_path: Path) -> None:
+    write_walk(tmp_path / "walk")
     scores = compare(tmp_path, "det.txt", with_peers=False)
     assert scores["sort"]["MOTA"] == 100  # written from the first frame on
     assert scores["flatsort, no features"]["IDs"] == 0
     assert 80 < scores["flatsort, no features"]["Recall"] < 100  # tracks are confirmed by their third detection
+
+
+def test_only_the_named_sequences_are_scored(tmp_path: Path) -> None:
+    write_walk(tmp_path / "one")
+    write_walk(tmp_path / "two")
+    ground_truth = {
+        names: compare(tmp_path, "det.txt", False, names)["sort"]["GT"] for names in (("one",), ("one", "two"))
+    }
+    assert ground_truth == {("one",): 2, ("one", "two"): 4}
+
+
+def test_presets_are_scored_with_the_features_of_descriptors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_walk(tmp_path / "walk", with_frames=True)
+    given: dict[str, tuple[int, ...]] = {}
+    run = benchmark_accuracy._run
+
+    def spy(entry: benchmark_accuracy.Entry, sequence: Sequence, table: DetectionTable, length: int) -> TrackTable:
+        given[str(entry.descriptor)] = () if table.features is None else table.features.shape
+        return run(entry, sequence, table, length)
+
+    monkeypatch.setattr(benchmark_accuracy, "_run", spy)
+    scores = compare(tmp_path, "det.txt", False, descriptors=("colour", "pixels"))
+    dimensions = {name: Descriptor.load(name).dimension for name in ("colour", "pixels")}
+    assert given == {"None": (), **{name: (40, dimension) for name, dimension in dimensions.items()}}
+    assert scores["deepsort, colour"]["IDs"] == scores["flatsort, pixels"]["IDs"] == 0
+    assert scores["flatsort, colour"]["Recall"] > 80
+
+
+def test_features_need_frames(tmp_path: Path) -> None:
+    write_walk(tmp_path / "walk")
+    with pytest.raises(InputError, match="walk: frames are needed"):
+        compare(tmp_path, "det.txt", False, descriptors=("colour",))
+
+
+def test_botsort_sees_the_frames_where_there_are_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trackers = pytest.importorskip("trackers", reason="needs trackers: pip install trackers")
+    seen: list[tuple[int, ...] | None] = []
+    update = trackers.BoTSORTTracker.update
+
+    def spy(self: Any, detections: Any, frame: np.ndarray | None = None) -> Any:
+        seen.append(None if frame is None else frame.shape)
+        return update(self, detections, frame)
+
+    monkeypatch.setattr(trackers.BoTSORTTracker, "update", spy)
+    write_walk(tmp_path / "without/walk")
+    assert not any("camera" in name for name in compare(tmp_path / "without", "det.txt", True))
+    assert seen == [None] * 20
+    seen.clear()
+    write_walk(tmp_path / "with/walk", with_frames=True)
+    scores = compare(tmp_path / "with", "det.txt", True)
+    assert seen == [None] * 20 + [(100, 240, 3)] * 20
+    assert next(row for name, row in scores.items() if "camera" in name)["IDs"] == 0
 
 
 def test_the_descriptors_speed_is_asked_for_by_its_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
