@@ -23,6 +23,7 @@ import numpy as np
 from embedding.cropping import cut_crops
 from embedding.descriptor import CropDescriptor, model_path
 from tracker import Detections, Tracker
+from tracker.command import let_threads_sleep
 from tracker.config import load_config
 from tracker.detections import FloatArray
 from tracker.errors import InputError
@@ -110,8 +111,8 @@ class _CountingCache(FeatureCache):
         _CountingCache.described += len(boxes)
         return super().describe_boxes(image, boxes)
 
-    def describe(self, frames: Iterable[Observed], batch: int = BATCH) -> Iterator[Observed]:
-        for observed in super().describe(frames, batch):
+    def describe(self, frames: Iterable[Observed], batch: int = BATCH, workers: int = 1) -> Iterator[Observed]:
+        for observed in super().describe(frames, batch, workers):
             _CountingCache.described += len(observed[2])
             yield observed
 
@@ -221,6 +222,7 @@ def _decoded(source: Path) -> Iterator[Image]:
 
 
 if __name__ == "__main__":
+    let_threads_sleep()  # as the command does
     try:
         print(json.dumps(asdict(run_here(Request(**json.loads(sys.argv[1]))))))
     except ValueError as error:  # both kinds of InputError are one

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from tracker.command import run_command
+from tracker.command import let_threads_sleep, run_command
 from tracker.errors import InputError
 from tracker.jobs import progress_of
 from tracker.motchallenge import write_detections_npy
@@ -43,4 +43,5 @@ def main(
 
 
 if __name__ == "__main__":
+    let_threads_sleep()
     run_command(main, "embed", many_values=("--seq",))

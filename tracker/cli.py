@@ -7,7 +7,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from tracker.command import run_command
+from tracker.command import let_threads_sleep, run_command
 from tracker.config import load_config
 from tracker.errors import InputError
 from tracker.pipeline import Job
@@ -152,6 +152,7 @@ def _named(pattern: str | None, option: str, sequence: Sequence, count: int) -> 
 
 def main(arguments: list[str] | None = None) -> None:
     """The `track` command; bad input ends with one line and exit code 2."""
+    let_threads_sleep()
     run_command(track, "track", arguments, many_values=("--seq", "--set"))
 
 

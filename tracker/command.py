@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -13,6 +14,14 @@ from tracker.errors import InputError
 # click's base class of usage errors; typer carries its own copy of click or needs the real one, by version
 USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
 INTERRUPTED = 130  # the shell's exit code for Ctrl-C
+
+
+def let_threads_sleep() -> None:
+    """Let OpenMP's threads sleep where they wait for each other, unless the environment says otherwise.
+
+    They spin by default, on cores that decoding and tracking could use. To be called before torch is imported.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def run_command(

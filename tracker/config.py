@@ -66,7 +66,7 @@ class Stage(BaseModel):
     """false: the round is left out, as if it were not written."""
     cascade: Annotated[bool, Search(choices=(True, False))] = False
     """Assign age by age, the tracks seen last first (Wojke et al. 2017, Listing 1)."""
-    max_missed: Annotated[int | None, Search(choices=(0, 1, 2, 5, 10, 30, None))] = Field(None, ge=0)
+    max_missed: Annotated[int | None, Search(choices=(0, 1, 2, 5, 10, 30, 60, None))] = Field(None, ge=0)
     """Only tracks that were missed in at most this many frames before this one; null: any."""
     max_distance: Distance | None = None
     """Largest cost of a match; null: the preset's threshold for this kind of match."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -62,29 +64,32 @@ class FeatureCache:
         """Features [N, D] of boxes [N, 4], here and now; nothing is kept."""
         return self._descriptor(image, boxes)
 
-    def describe(self, frames: Iterable[Observed], batch: int = BATCH) -> Iterator[Observed]:
+    def describe(self, frames: Iterable[Observed], batch: int = BATCH, workers: int = 1) -> Iterator[Observed]:
         """The detections of each frame with features, those of several frames at once where they are few.
 
         Args:
             frames: with images, and without features.
             batch: crops to wait for; 1 delays no frame.
+            workers: batches described side by side.
         """
-        waiting: list[Observed] = []
-        most_frames = 1 if batch == 1 else MOST_FRAMES
-        for observed in frames:
-            waiting.append(observed)
-            if len(waiting) == most_frames or sum(len(detections) for *_, detections in waiting) >= batch:
-                yield from self._describe_together(waiting)
-                waiting = []
-        yield from self._describe_together(waiting)
+        with ThreadPoolExecutor(workers, "describe") as pool:
+            waiting: deque[Future[list[Observed]]] = deque()
+            for group in _groups(frames, batch):
+                waiting.append(pool.submit(self._describe_together, group))
+                if len(waiting) == workers:
+                    yield from waiting.popleft().result()
+            for described in waiting:
+                yield from described.result()
 
-    def _describe_together(self, frames: list[Observed]) -> Iterator[Observed]:
+    def _describe_together(self, frames: list[Observed]) -> list[Observed]:
         images = [image for _, image, _ in frames if image is not None]
-        described = self._descriptor.describe_frames(images, [detections.boxes for *_, detections in frames])
-        for (frame_index, image, detections), features in zip(frames, described, strict=True):
-            if self.path is not None:
-                self._parts[frame_index] = features
-            yield frame_index, image, Detections(detections.boxes, detections.scores, features, detections.class_ids)
+        features = self._descriptor.describe_frames(images, [detections.boxes for *_, detections in frames])
+        if self.path is not None:
+            self._parts.update(zip((frame_index for frame_index, *_ in frames), features, strict=True))
+        return [
+            (frame_index, image, Detections(found.boxes, found.scores, of_frame, found.class_ids))
+            for (frame_index, image, found), of_frame in zip(frames, features, strict=True)
+        ]
 
     def save(self, table: DetectionTable) -> None:
         """Keep what was computed, if it covers every detection of the table."""
@@ -92,3 +97,16 @@ class FeatureCache:
             return
         features = np.concatenate([self._parts[frame] for frame in sorted(self._parts)])
         write_detections_npy(self.path, table.frames, table.boxes, table.scores, features)
+
+
+def _groups(frames: Iterable[Observed], batch: int) -> Iterator[list[Observed]]:
+    """Frames that together hold at least `batch` boxes, but never more than `MOST_FRAMES` of them."""
+    group: list[Observed] = []
+    most = 1 if batch == 1 else MOST_FRAMES
+    for observed in frames:
+        group.append(observed)
+        if len(group) == most or sum(len(detections) for *_, detections in group) >= batch:
+            yield group
+            group = []
+    if group:
+        yield group

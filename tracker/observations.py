@@ -5,6 +5,7 @@ Decoding, describing and tracking overlap: each runs ahead of the next one in a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,8 +136,9 @@ class ObservationSource:
         if self._features is None or self.job.embed_when == "ambiguous":
             yield from observed
             return
-        batch = 1 if self.length is None else BATCH  # live frames do not wait for each other
-        self._described = Ahead(self._features.describe(observed, batch), DESCRIBED_AHEAD, name="describe")
+        # Live frames do not wait for each other.
+        batch, workers = (1, 1) if self.length is None else (BATCH, os.cpu_count() or 1)
+        self._described = Ahead(self._features.describe(observed, batch, workers), DESCRIBED_AHEAD, name="describe")
         yield from self._described
 
     def describer(self, image: Image | None) -> Callable[[FloatArray], np.ndarray] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +129,40 @@ def test_frames_are_described_together_and_each_gets_its_own(rendered: Path, tmp
     assert max(read_ahead) == 3  # nine boxes in three frames; four, where one is empty
     taken.clear()
     assert [len(taken) - frame for frame, *_ in cache.describe(watched(), batch=1)] == [0] * LENGTH  # live
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_batches_side_by_side_keep_their_order(rendered: Path, tmp_path: Path, workers: int) -> None:
+    class Slow:
+        """Takes longest for the first frames, and fails where it is told to."""
+
+        name, dimension = "slow", 1
+        fails_at = 0
+
+        def __call__(self, image: np.ndarray, boxes: Any) -> np.ndarray:
+            frame = int(image[0, 0, 0])
+            if frame == self.fails_at:
+                raise InputError("broken")
+            time.sleep(0.02 / frame)
+            return np.full((len(boxes), 1), frame, np.float32)
+
+    cache = FeatureCache("pixels", rendered / "det/det.txt", tmp_path / "out.txt")
+    slow = Slow()
+    cache._descriptor = Descriptor(slow)
+    table = read_detections(rendered / "det/det.txt")
+    frames: list[Observed] = [(f, np.full((9, 9, 3), f, np.uint8), table.at(f)) for f in range(1, LENGTH + 1)]
+    found = [(frame, seen.features) for frame, _, seen in cache.describe(frames, 1, workers)]
+    assert [frame for frame, _ in found] == list(range(1, LENGTH + 1))
+    assert all(features is not None and (features == frame).all() for frame, features in found)
+    cache.save(table)
+    assert cache.path is not None
+    kept = read_detections(cache.path)
+    np.testing.assert_array_equal(kept.features, kept.frames[:, None])
+    slow.fails_at = 9
+    seen: list[int] = []
+    with pytest.raises(InputError, match="broken"):
+        seen.extend(frame for frame, *_ in cache.describe(frames, 1, workers))
+    assert seen == list(range(1, 9))
 
 
 @pytest.mark.parametrize("limit", [MOST_FRAMES, 3])
