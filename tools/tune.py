@@ -21,11 +21,11 @@ from typing import Annotated
 import typer
 
 from tools.adapt import share_shown
-from tools.tune_cases import Scores, load_cases
-from tools.tune_parameters import choose_parameters, require_optuna
-from tools.tune_report import Report
-from tools.tune_search import OBJECTIVES, cross_validate
-from tools.tune_summary import summarise
+from tools.tuning.cases import Scores, load_cases
+from tools.tuning.parameters import choose_parameters, require_optuna
+from tools.tuning.report import Report
+from tools.tuning.search import OBJECTIVES, cross_validate
+from tools.tuning.summary import summarise
 from tracker.command import run_command
 from tracker.config import load_config
 from tracker.errors import InputError

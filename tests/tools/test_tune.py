@@ -12,10 +12,11 @@ import pytest
 
 pytest.importorskip("optuna", reason="needs the extra [tune]")
 
-from tools import tune, tune_cases
-from tools.tune_cases import Case, Scores, load_cases, modules_behind, run_case
-from tools.tune_parameters import choose_parameters
-from tools.tune_search import cross_validate
+from tools import tune
+from tools.tuning import cases as tune_cases
+from tools.tuning.cases import Case, Scores, load_cases, modules_behind, run_case
+from tools.tuning.parameters import choose_parameters
+from tools.tuning.search import cross_validate
 from tracker import InputError, load_config
 from tracker.command import run_command
 from tracker.config import Search, TrackerConfig
@@ -181,7 +182,7 @@ def test_changed_data_or_code_is_scored_again(root: Path, tmp_path: Path, monkey
 
 def test_the_digest_covers_every_module_a_score_needs() -> None:
     program = (
-        "import sys, tools.tune_cases; from tracker.tracker import Tracker; from tracker.config import load_config;"
+        "import sys, tools.tuning.cases; from tracker.tracker import Tracker; from tracker.config import load_config;"
         "print(*[name.partition('.')[2] for name in sys.modules if name.startswith('tracker.')])"
     )
     done = subprocess.run(

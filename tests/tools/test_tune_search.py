@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("optuna", reason="needs the extra [tune]")
 
-from tools.tune_parameters import as_text, choose_parameters, distribution, own_values, ranges
-from tools.tune_report import Report
-from tools.tune_search import Fold, Trial, search, simplify
-from tools.tune_summary import Summary, agree, importance
+from tools.tuning.parameters import as_text, choose_parameters, distribution, own_values, ranges
+from tools.tuning.report import Report
+from tools.tuning.search import Fold, Trial, search, simplify
+from tools.tuning.summary import Summary, agree, importance
 from tracker import load_config
 from tracker.config import Search, TrackerConfig
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from tools.tune_cases import Case
-from tools.tune_parameters import Values, as_text
-from tools.tune_search import Fold
-from tools.tune_summary import Summary
+from tools.tuning.cases import Case
+from tools.tuning.parameters import Values, as_text
+from tools.tuning.search import Fold
+from tools.tuning.summary import Summary
 from tracker.config import Search, TrackerConfig, load_config
 from tracker.motchallenge import atomic_path
 
@@ -37,7 +37,7 @@ class Report:
 
     def write(self, folder: Path) -> Path:
         """Write `tune.json`, `tune.md`, `tune.png` and the configuration; returns the file of the last."""
-        from tools.tune_figure import draw
+        from tools.tuning.figure import draw
 
         configuration = folder / f"{Path(self.preset).stem}.yaml"
         _write(folder / "tune.json", json.dumps(self.as_dict(), indent=2) + "\n")

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from tools.tune_cases import Case, Scores
-from tools.tune_parameters import Values, distribution, own_values, require_optuna
-from tools.tune_search import Fold, objective
+from tools.tuning.cases import Case, Scores
+from tools.tuning.parameters import Values, distribution, own_values, require_optuna
+from tools.tuning.search import Fold, objective
 from tracker.config import Search, TrackerConfig, load_config
 from tracker.errors import InputError
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tools.tune_parameters import as_text
-from tools.tune_search import Fold
-from tools.tune_summary import Summary
+from tools.tuning.parameters import as_text
+from tools.tuning.search import Fold
+from tools.tuning.summary import Summary
 from tracker.config import Search
 
 if TYPE_CHECKING:

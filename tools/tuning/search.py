@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tools.tune_cases import Case, Scores
-from tools.tune_parameters import Values, distribution, own_values, require_optuna
+from tools.tuning.cases import Case, Scores
+from tools.tuning.parameters import Values, distribution, own_values, require_optuna
 from tracker.config import Search, TrackerConfig, load_config
 from tracker.errors import InputError
 from tracker.evaluation import Row
