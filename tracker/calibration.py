@@ -110,7 +110,9 @@ class OnlineThreshold:
     @property
     def true_accepts(self) -> float | None:
         """Share of same-person pairs that the gate lets through; None while too few pairs were seen."""
-        gate = self.gate
+        return self._share_let_in(self.gate)
+
+    def _share_let_in(self, gate: float | None) -> float | None:
         if gate is None or self.same is None or self.same.total < MIN_SAME_PAIRS:
             return None
         return self.same.share_below(gate)
@@ -129,8 +131,9 @@ class OnlineThreshold:
         self._compare(features)
         if self._followed is None:
             self._followed = _Followed(boxes[spread], features[spread], spread)
-        accepted = self.true_accepts
-        self.value = self.gate if accepted is not None and accepted >= self.min_true_accepts else None
+        gate = self.gate
+        accepted = self._share_let_in(gate)
+        self.value = gate if accepted is not None and accepted >= self.min_true_accepts else None
 
     def follow(self, boxes: FloatArray) -> None:
         """Take in a frame whose detections were not described: boxes [N, 4] of the good ones."""
