@@ -30,8 +30,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tools.benchmark_peers import Contender, ours, peers
-from tools.benchmark_stream import DIMENSION, stream
+from tools.benchmarks.peers import Contender, ours, peers
+from tools.benchmarks.stream import DIMENSION, stream
 from tracker import InputError
 
 MANY_VALUES = "--seq", "--descriptor"  # options that take several
@@ -182,11 +182,11 @@ def main(
     elif what == "training":
         benchmark_training()
     elif what == "embedding":
-        from tools.benchmark_embedding import benchmark_embedding
+        from tools.benchmarks.embedding import benchmark_embedding
 
         benchmark_embedding(out)
     elif what == "track":
-        from tools.benchmark_track import benchmark_track
+        from tools.benchmarks.track import benchmark_track
 
         if seq is not None and len(seq) > 1:
             raise InputError(f"--seq {' '.join(seq)}: expected one sequence to track")
@@ -196,7 +196,7 @@ def main(
     elif root is None and not seq:
         raise InputError("--root: missing, the folder of sequences to score on")
     else:
-        from tools.benchmark_accuracy import compare
+        from tools.benchmarks.accuracy import compare
 
         compare(root, det, with_peers, seq or ["all"], descriptor or [])
 

@@ -32,6 +32,7 @@ from tracker.sequences import Sequence, find_detections
 
 if TYPE_CHECKING:
     from embedding.adaptation import AdaptationReport, AdaptationSettings
+    from embedding.fusion import Part
     from embedding.latent import LatentDescriptor
     from tracker.pipeline import Job
 
@@ -126,27 +127,24 @@ def adapted_spec(
         spec: as `--descriptor` takes it.
         sequence, table, result, minutes: as `adapted_weights`, whose errors it raises too.
     """
-    with embedding_errors():
-        from embedding.fusion import parse
-
-        parts = parse(spec)
-    trained = _trained_parts(spec)
+    parts, trained = _parts_of(spec)
     fitted = {name: str(adapted_weights(sequence, table, name, result, minutes)) for name in trained}
     weighted = [(fitted.get(part.name, part.name), part.weight) for part in parts]
     return "+".join(name if weight is None else f"{weight:g}*{name}" for name, weight in weighted)
 
 
-def _trained_parts(spec: str) -> list[str]:
-    """The names of a descriptor's trained parts; InputError where it has none."""
+def _parts_of(spec: str) -> tuple[tuple[Part, ...], list[str]]:
+    """A descriptor's parts, and the names of those that are trained; InputError where none is."""
     from embedding.descriptor import model_path
-    from embedding.fusion import parse
 
     with embedding_errors():
-        names = [part.name for part in parse(spec)]
-    trained = [name for name in dict.fromkeys(names) if model_path(name) is not None]
+        from embedding.fusion import parse
+
+        parts = parse(spec)
+    trained = [name for name in dict.fromkeys(part.name for part in parts) if model_path(name) is not None]
     if not trained:
         _model_of(spec)
-    return trained
+    return parts, trained
 
 
 def describe(chosen: str, reason: str) -> str:
@@ -162,7 +160,7 @@ def require_adaptable(job: Job) -> None:
         raise InputError("--adapt: the preset does not look at appearance, expected one that does, such as flatsort")
     if job.descriptor == "none":
         raise InputError("--adapt: --descriptor is none, expected a trained model")
-    _trained_parts(job.descriptor)
+    _parts_of(job.descriptor)
     if job.out.exists() and not job.out.is_file():
         raise InputError(f"--out {job.out}: is not a file, --adapt keeps its weights beside one")
 

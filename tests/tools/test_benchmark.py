@@ -17,11 +17,13 @@ from rich.console import Console
 from embedding import Descriptor
 from embedding.config import parse_model
 from embedding.model import FlatVAE, save_model
-from tools import benchmark, benchmark_accuracy, benchmark_embedding
+from tools import benchmark
 from tools.benchmark import Timing, ratio
-from tools.benchmark_accuracy import compare
-from tools.benchmark_embedding import EAGER, Speed, error, measure, table_of, ways
-from tools.benchmark_stream import stream
+from tools.benchmarks import accuracy as benchmark_accuracy
+from tools.benchmarks import embedding as benchmark_embedding
+from tools.benchmarks.accuracy import compare
+from tools.benchmarks.embedding import EAGER, Speed, error, measure, table_of, ways
+from tools.benchmarks.stream import stream
 from tracker.command import run_command
 from tracker.errors import InputError
 from tracker.motchallenge import DetectionTable, TrackTable

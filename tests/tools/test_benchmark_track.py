@@ -15,11 +15,13 @@ import pytest
 from rich.console import Console
 
 from embedding.errors import InputError as EmbeddingInputError
-from tools import benchmark, benchmark_track, benchmark_track_run
-from tools.benchmark_track import IN_TURN, OVERLAPPED, Way, measure, ways
-from tools.benchmark_track_report import Measured, print_tables, write
-from tools.benchmark_track_run import PARTS, Request, Run, run_apart, run_here
-from tools.benchmark_track_scene import Footage, cut_people, find_footage, write_people
+from tools import benchmark
+from tools.benchmarks import track as benchmark_track
+from tools.benchmarks import track_run as benchmark_track_run
+from tools.benchmarks.track import IN_TURN, OVERLAPPED, Way, measure, ways
+from tools.benchmarks.track_report import Measured, print_tables, write
+from tools.benchmarks.track_run import PARTS, Request, Run, run_apart, run_here
+from tools.benchmarks.track_scene import Footage, cut_people, find_footage, write_people
 from tracker.command import run_command
 from tracker.errors import InputError
 from tracker.frames import open_frames

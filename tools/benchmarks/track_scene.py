@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedding.cropping import cut_crops
-from tools.benchmark_stream import stream
+from tools.benchmarks.stream import stream
 from tracker.demo import FRAME_RATE, render_demo
 from tracker.errors import InputError
 from tracker.frames import IMAGE_SUFFIXES, open_frames

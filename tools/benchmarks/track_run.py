@@ -1,8 +1,8 @@
 """One timed run over a sequence, in a process of its own: with the threads a user's would have, and nobody else's.
 
-    python -m tools.benchmark_track_run REQUEST
+    python -m tools.benchmarks.track_run REQUEST
 
-`tools.benchmark_track` starts it; REQUEST is a `Request` as JSON, and so is the `Run` it prints.
+`tools.benchmarks.track` starts it; REQUEST is a `Request` as JSON, and so is the `Run` it prints.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def run_apart(request: Request) -> Run:
     Raises:
         InputError: it ends without a result; the message is its last line.
     """
-    command = [sys.executable, "-m", "tools.benchmark_track_run", json.dumps(asdict(request))]
+    command = [sys.executable, "-m", "tools.benchmarks.track_run", json.dumps(asdict(request))]
     environment = {name: value for name, value in os.environ.items() if name not in ONE_THREAD}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if ended.returncode:

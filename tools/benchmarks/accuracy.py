@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.benchmark_peers import Contender, Prepare, peers
+from tools.benchmarks.peers import Contender, Prepare, peers
 from tracker import Detections, InputError, Tracker
 from tracker.evaluation import evaluate
 from tracker.frames import Image, open_frames

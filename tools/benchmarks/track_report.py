@@ -12,8 +12,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tools.benchmark_track import IN_TURN, OVERLAPPED, Speed
-from tools.benchmark_track_run import PARTS
+from tools.benchmarks.track import IN_TURN, OVERLAPPED, Speed
+from tools.benchmarks.track_run import PARTS
 from tracker.motchallenge import atomic_path
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 
 from embedding.errors import InputError as EmbeddingInputError
-from tools.benchmark_track_run import Request, Run, run_apart
-from tools.benchmark_track_scene import Footage, cut_people, find_footage, write_people
+from tools.benchmarks.track_run import Request, Run, run_apart
+from tools.benchmarks.track_scene import Footage, cut_people, find_footage, write_people
 from tracker.errors import InputError
 
 FRAMES = 300  # of the sequence, at most
@@ -83,7 +83,7 @@ def benchmark_track(
     Raises:
         InputError: no such sequence, or something else than positive numbers.
     """
-    from tools.benchmark_track_report import Measured, print_tables, write
+    from tools.benchmarks.track_report import Measured, print_tables, write
 
     counts = _counts(people)
     with TemporaryDirectory() as name:
