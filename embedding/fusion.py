@@ -48,13 +48,6 @@ def parse(text: str) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def unparse(names: Sequence[str], weights: Sequence[float]) -> str:
-    """The text that `parse` reads these from; weights relative to the first, to three digits, `0` drops a part."""
-    kept = [(name, weight) for name, weight in zip(names, weights, strict=True) if weight > 0]
-    (first, one), *others = kept
-    return "+".join([first, *(f"{three_digits(weight / one)}*{name}" for name, weight in others)])
-
-
 def three_digits(weight: float) -> str:
     """A weight as it is written: to three digits, without an exponent, whose + would begin a part."""
     return np.format_float_positional(float(f"{weight:.3g}"), trim="-")

@@ -1,7 +1,6 @@
 """Find the gate on appearance without labels: `python -m tools.calibrate --det FILE.npy [--out DIR]`.
 
-Detections without features need their frames: `--seq SEQ [SEQ ...] --root DIR --det sdp.txt --descriptor NAME`. For a
-descriptor of several parts without weights, `--descriptor A+B`, the weights are found too.
+Detections without features need their frames: `--seq SEQ [SEQ ...] --root DIR --det sdp.txt --descriptor NAME`.
 """
 
 from __future__ import annotations
@@ -110,7 +109,7 @@ def _detections_of(sequence: Sequence, det: str) -> DetectionTable:
 
 
 def with_features(source: Source, descriptor: str) -> DetectionTable:
-    """The detections with features, those of the file or the descriptor's; weights that it lacks are found first."""
+    """The detections with features, those of the file or the descriptor's."""
     if source.table.features is not None:
         return source.table
     if source.sequence is None:
@@ -120,26 +119,8 @@ def with_features(source: Source, descriptor: str) -> DetectionTable:
     from tracker.pipeline import embed
 
     require_rereadable(source.sequence)
-    spec = weighted(source.sequence, source.table, descriptor)
     with progress_of(source.sequence.name) as progress:
-        return embed(source.sequence, source.detections, spec, progress, source.table)
-
-
-def weighted(sequence: Sequence, table: DetectionTable, descriptor: str) -> str:
-    """The descriptor with weights for its parts, which are printed; unchanged where it lacks none."""
-    from tracker.crop_packing import embedding_errors
-    from tracker.fusing import find_weights, lacks_weights, load_parts
-
-    with embedding_errors():
-        from embedding.fusion import parse
-
-        parts = parse(descriptor)
-    if not lacks_weights(parts):
-        return descriptor
-    found = find_weights(sequence, table, parts, load_parts(parts))
-    print(f"{sequence.name}: {found}")
-    print(f"  --descriptor '{found.spec}'")
-    return found.spec
+        return embed(source.sequence, source.detections, descriptor, progress, source.table)
 
 
 def latent_scale(descriptor: str) -> float | None:

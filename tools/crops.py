@@ -6,14 +6,12 @@ What is written, and who may read what of it, says `embedding.data.crop_pack`; w
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import numpy as np
 import typer
 
-from tools.crop_shards import write_shards
 from tracker.command import run_command
 from tracker.crop_packing import CropRule, match_identities, pack_sequences, visibility
 from tracker.errors import InputError
@@ -23,7 +21,7 @@ from tracker.sequences import find_sequences
 if TYPE_CHECKING:
     from embedding.cropping import Aspect
 
-__all__ = ["CropRule", "main", "match_identities", "pack_sequences", "visibility", "write_shards"]
+__all__ = ["CropRule", "main", "match_identities", "pack_sequences", "visibility"]
 
 LONG = 10  # crops: a tracklet to learn from
 
@@ -49,17 +47,12 @@ def main(
     ] = False,
     every: Annotated[int, typer.Option(help="Pack one of N frames; all are linked.")] = 1,
     aspect: Annotated[str, typer.Option(help="Fit a box by `stretch`, or `pad` it with black.")] = "stretch",
-    shards: Annotated[bool, typer.Option("--shards", help="Write WebDataset shards FILE-000000.tar too.")] = False,
 ) -> None:
     """Cut people out of sequences and link them into tracklets."""
     if gt and det:
         raise InputError("--gt and --det: both given, expected one")
-    if shards and importlib.util.find_spec("webdataset") is None:
-        raise InputError("--shards: webdataset is not installed: pip install 'flatsort[wds]'")
     rule = CropRule(min_height, min_score, min_visibility, border, every, cast("Aspect", aspect))
     index = pack_sequences(find_sequences(seq or ["all"], root), out, det or ["det.txt"], gt, rule, progress_of)
-    if shards:
-        write_shards(out, index)
     sizes = np.bincount(index.tracklet)
     share = sizes[sizes >= LONG].sum() / len(index)
     print(f"{len(index)} crops in {np.count_nonzero(sizes)} tracklets, {share:.0%} in those of {LONG} and more: {out}")

@@ -3,7 +3,6 @@
 Trains what is missing, measures, draws DIR/figureNN-*.png and writes DIR/NAME.json.
 
 `python -m tools.paper descriptors --root MOT16 --out DIR` compares appearance descriptors on ground-truth crops,
-`python -m tools.paper retrieval --pack FILE.npy --out DIR` searches the features of a pack of `tools.crops`,
 `python -m tools.paper table2 --root MOT16 --seq all --det poi.npy --out DIR` tracks with each preset and descriptor.
 They write DIR/NAME.json and DIR/NAME.md; the first draws a map of each descriptor, rows of nearest neighbours and
 spectra, the last bars, an occlusion as a film strip and, with --sweep, IDF1 over the threshold.
@@ -40,7 +39,6 @@ class Data:
     det: tuple[str, ...] = ("sdp.txt",)
     descriptor: tuple[str, ...] = ()
     every: int = 8
-    pack: Path | None = None
     supervised: Path | None = None
     sweep: bool = False
     adapt_minutes: float = 4.0
@@ -67,7 +65,6 @@ def main(
         ),
     ] = None,
     every: Annotated[int, typer.Option(help="descriptors: of N frames one is used")] = Data.every,
-    pack: Annotated[Path | None, typer.Option(help="retrieval: FILE.npy of tools.crops")] = None,
     supervised: Annotated[Path | None, typer.Option(help="table2: DeepSORT's network, an .onnx file")] = None,
     sweep: Annotated[bool, typer.Option("--sweep", help="table2: over thresholds on cosine distance too")] = False,
     adapt_minutes: Annotated[
@@ -82,7 +79,6 @@ def main(
         det=tuple(det or Data.det),
         descriptor=tuple(descriptor or ()),
         every=every,
-        pack=pack,
         supervised=supervised,
         sweep=sweep,
         adapt_minutes=adapt_minutes,
@@ -121,12 +117,6 @@ def _measure(name: str, bench: Bench, data: Data) -> dict[str, Any]:
         from tools.table2 import experiment
 
         return experiment.run(bench, data)
-    if name == "retrieval":
-        if data.pack is None:
-            raise InputError("retrieval: no --pack, expected FILE.npy made by python -m tools.crops")
-        from embedding.paper import descriptors, search
-
-        return search.run(bench, data.pack, descriptors.load_compared(data.descriptor or descriptors.shipped()))
     figures: dict[str, Any] = importlib.import_module(EXPERIMENTS[name]).run(bench)
     return figures
 

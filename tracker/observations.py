@@ -56,7 +56,7 @@ class ObservationSource:
         lacks_features = self.table is None or (self.table.features is None and len(self.table) > 0)
         if job.config.needs_features and lacks_features and job.descriptor != "none":
             self._require_frames(f"{job.detections} has no features; --descriptor none tracks by motion alone")
-            cache = FeatureCache(self._with_weights(descriptor), path, job.out)
+            cache = FeatureCache(descriptor, path, job.out)
             if self.table is not None and not cache.is_needed:
                 self.table = cache.complete(self.table)
             else:
@@ -78,14 +78,6 @@ class ObservationSource:
             raise InputError(f"{self.job.detections}: has features, with which --adapt has nothing to do")
         job = self.job
         return adapted_spec(job.sequence, self.table, job.descriptor, job.out, minutes)
-
-    def _with_weights(self, descriptor: str) -> str:
-        """Of several descriptors as one, how much each counts."""
-        if "+" not in descriptor:
-            return descriptor
-        from tracker.fusing import fused_spec
-
-        return fused_spec(self.job.sequence, self.table, descriptor, self.job.out)
 
     def _check_length(self, table: DetectionTable, path: Path | str) -> None:
         length = self.job.sequence.length

@@ -11,5 +11,5 @@ EXPERIMENTS = {
     "ablations": "embedding.paper.ablations",
 }
 
-# Measured on data that `tools.paper` is told of: sequences under --root, crops in --pack. No part of `all`.
-ON_DATA = ("descriptors", "retrieval", "table2")
+# Measured on sequences under --root. No part of `all`.
+ON_DATA = ("descriptors", "table2")

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from embedding import Descriptor
 from embedding.errors import InputError
-from embedding.fusion import FusedDescriptor, Part, fuse, load_fused, parse, unit, unparse
+from embedding.fusion import FusedDescriptor, Part, fuse, load_fused, parse, unit
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
 BOXES = np.array([[10.0, 20, 50, 100], [60, 10, 100, 90], [90, 30, 140, 110]])
@@ -144,23 +144,6 @@ def test_what_is_wrong_is_named_in_one_line(text: str, message: str) -> None:
         Descriptor.load(text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-@given(weights=st.lists(st.floats(0.01, 100), min_size=2, max_size=4))
-def test_what_is_written_reads_the_same(weights: list[float]) -> None:
-    names = [f"p{k}" for k in range(len(weights))]
-    parts = parse(unparse(names, weights))
-    assert [part.name for part in parts] == names
-    assert parts[0].weight is None
-    found = [part.weight for part in parts[1:]]
-    np.testing.assert_allclose(np.array(found, float), np.array(weights[1:]) / weights[0], rtol=6e-3)
-
-
-def test_a_weight_of_zero_drops_the_part() -> None:
-    assert unparse(["a", "b", "c"], [0, 2, 1]) == "b+0.5*c"
-    assert unparse(["a", "b"], [1, 0]) == "a"
-    assert unparse(["a", "b"], [1, 1]) == "a+1*b"
-    assert unparse(["a", "b", "c"], [0.001, 1.024, 1e-9]) == "a+1020*b+0.000001*c"  # an exponent has a + in it
 
 
 @pytest.mark.parametrize("weights", [[], [1.0], [1.0, 0.0], [1.0, float("nan")], [1.0, -2.0]])

@@ -269,16 +269,6 @@ def test_features_are_computed_from_frames(root: Path, tmp_path: Path) -> None:
     assert (tmp_path / "street.png").is_file()
 
 
-def test_weights_are_found_and_printed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ("--seq", "street", "--root", root, "--det", "det.txt")
-    assert run(*options, "--descriptor", "colour+pixels") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("street: colour+pixels: weights 1 and ")
-    assert lines[1].startswith("  --descriptor 'colour")
-    assert run(*options, "--descriptor", lines[1].split("'")[1]) == 0
-    assert capsys.readouterr().out.splitlines() == lines[2:]  # the same descriptor
-
-
 def test_one_name_for_two_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = []
     for folder in ("a", "b"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +11,8 @@ import numpy as np
 import pytest
 
 from embedding.data.crop_pack import read_index
-from tools.crop_shards import write_shards
-from tools.crops import main, pack_sequences
+from tools.crops import main
 from tracker.command import run_command
-from tracker.crop_packing import CropRule
-from tracker.sequences import find_sequences
 
 ROOT = Path(__file__).parents[2]
 LENGTH = 12
@@ -100,33 +96,6 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert printed.err.splitlines()[-1].startswith("crops: ")
     assert printed.out == ""
     assert not folder.exists() or not list(folder.iterdir())
-
-
-def test_shards_hold_the_same_crops(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    webdataset = pytest.importorskip("webdataset")
-    monkeypatch.setattr("tools.crop_shards.SHARD", 4)
-    out = tmp_path / "pack.npy"
-    index = pack_sequences(find_sequences(["all"], root), out)
-    shards = write_shards(out, index)
-    assert [path.name for path in shards] == [f"pack-{number:06d}.tar" for number in range(3)]
-    samples = list(webdataset.WebDataset([str(path) for path in shards], shardshuffle=False).decode())
-    crops = [cv2.imdecode(np.frombuffer(sample["png"], np.uint8), cv2.IMREAD_COLOR) for sample in samples]
-    assert len({sample["__key__"] for sample in samples}) == len(index)
-    np.testing.assert_array_equal(crops, np.load(out))
-    assert [sample["json"]["tracklet"] for sample in samples] == index.tracklet.tolist()
-    assert [sample["json"]["box"] for sample in samples] == index.box.tolist()
-    assert set(samples[0]["json"]) == {"sequence", "frame", "box", "score", "tracklet"}  # and no identity
-    few = pack_sequences(find_sequences(["all"], root), out, rule=CropRule(every=2))
-    assert set(tmp_path.glob("*.tar")) > set(write_shards(out, few)) == set(tmp_path.glob("*.tar"))  # old ones go
-
-
-def test_shards_need_webdataset(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert run("--root", root, "--out", tmp_path / "pack.npy", "--shards") == 2
-    assert "flatsort[wds]" in capsys.readouterr().err
-    assert not (tmp_path / "pack.npy").exists()
 
 
 def test_the_command_itself(root: Path, tmp_path: Path) -> None:

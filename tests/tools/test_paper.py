@@ -105,7 +105,6 @@ def test_an_unknown_experiment_ends_with_code_2(
 @pytest.mark.parametrize(
     ("experiment", "message"),
     [
-        ("retrieval", "no --pack, expected FILE.npy made by python -m tools.crops"),
         ("descriptors", "'MOT16-11': not found"),
         ("table2", "'MOT16-11': not found"),
     ],

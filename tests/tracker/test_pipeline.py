@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import shutil
 from dataclasses import replace
@@ -430,22 +429,19 @@ def test_an_adapted_descriptor_is_what_tracking_uses(
     np.testing.assert_allclose(kept.features, plain - 1, atol=1e-4)
 
 
-def test_of_a_fused_descriptor_the_trained_part_is_adapted_and_all_are_weighed(
+def test_of_a_fused_descriptor_the_trained_part_is_adapted(
     rendered: Path, tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(job(rendered, tmp_path / "out.txt", descriptor=f"{model}+colour", **AT_ONCE))
     (weights,) = tmp_path.glob("out.adapted-*.safetensors")
-    (found,) = tmp_path.glob("out.fused-*.json")
-    assert json.loads(found.read_text())["names"] == [str(weights), "colour"]
-    assert f"walk: {weights}+colour: weights " in capsys.readouterr().err
+    assert Descriptor.load(f"{weights}+colour").dimension == 16 + 2048
     assert len(list(tmp_path.glob("out.*.npy"))) == 1
     run(job(rendered, tmp_path / "out.txt", descriptor=f"{model}+colour", **AT_ONCE))
     assert "(earlier run)" in capsys.readouterr().err
 
 
-def test_given_weights_are_not_found_again(rendered: Path, tmp_path: Path) -> None:
+def test_parts_count_as_their_weights_say(rendered: Path, tmp_path: Path) -> None:
     run(job(rendered, tmp_path / "out.txt", descriptor="colour+0.5*pixels"))
-    assert not list(tmp_path.glob("*.json"))
     kept = read_detections(next(tmp_path.glob("out.*.npy")))
     assert kept.features is not None
     np.testing.assert_allclose(np.linalg.norm(kept.features[:, 2048:], axis=1), 0.5, atol=1e-5)
