@@ -122,7 +122,7 @@ def test_with_nothing_to_learn_from_the_descriptor_stays(root: Path, base: Path,
 def test_of_many_crops_some_are_taken_from_all_over(
     root: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracker.adapting, "MOST_CROPS", 2 * ACROSS * DOWN * LENGTH // 5)
+    monkeypatch.setattr(tracker.footage.adapt, "MOST_CROPS", 2 * ACROSS * DOWN * LENGTH // 5)
     sequences = find_sequences(["crowd", "alone"], root)
     adapt_to(sequences, "det.txt", str(base), tmp_path / "out.safetensors", steps=1, device="cpu")
     about = read_record(tmp_path / "out.safetensors")["adaptation"]

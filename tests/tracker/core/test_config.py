@@ -178,7 +178,7 @@ def test_an_unknown_preset_names_those_there_are(name: str) -> None:
 
 
 def test_presets_are_found_in_a_wheel_and_in_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = Path(config_module.__file__).parent
+    package = Path(config_module.__file__).parents[1]
     assert list(PRESET_FOLDERS) == [package / "presets", package.parent / "configs" / "tracker"]
     wheel = tmp_path / "presets"
     wheel.mkdir()

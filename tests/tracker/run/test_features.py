@@ -91,7 +91,7 @@ def test_batches_side_by_side_keep_their_order(detections: Path, tmp_path: Path,
 def test_frames_without_anybody_do_not_pile_up(
     detections: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    monkeypatch.setattr(tracker.features, "MOST_FRAMES", limit)
+    monkeypatch.setattr(tracker.run.features, "MOST_FRAMES", limit)
     cache = FeatureCache("pixels", detections, tmp_path / "out.txt")
     image, nobody = np.zeros((9, 9, 3), np.uint8), Detections(np.zeros((0, 4)))
     pulled = 0

@@ -96,7 +96,7 @@ def test_features_are_computed_kept_and_used_again(
     def refuse(*_: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(tracker.features.FeatureCache, "describe", refuse)
+    monkeypatch.setattr(tracker.run.features.FeatureCache, "describe", refuse)
     before = first.out.read_bytes()
     assert run(job(rendered, tmp_path / "first.txt")).out.read_bytes() == before
     second = run(job(rendered, tmp_path / "second.txt", detections=str(cache), descriptor="none"))
