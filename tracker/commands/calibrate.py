@@ -14,6 +14,7 @@ from typing import Annotated, cast
 
 import typer
 
+from embedding.progress import progress_shown
 from tracker.core.appearance import Metric
 from tracker.core.gate import calibrate
 from tracker.errors import InputError
@@ -114,11 +115,10 @@ def with_features(source: Source, descriptor: str) -> DetectionTable:
     if source.sequence is None:
         raise InputError(f"{source.detections}: has no features, expected some, or --seq to compute them from frames")
     from tracker.footage.crops import require_rereadable
-    from tracker.run.parallel import progress_of
     from tracker.run.pipeline import embed
 
     require_rereadable(source.sequence)
-    with progress_of(source.sequence.name) as progress:
+    with progress_shown() as progress:
         return embed(source.sequence, source.detections, descriptor, progress, source.table)
 
 

@@ -75,6 +75,11 @@ class Frames:
         finally:
             self.close()
 
+    @property
+    def seconds(self) -> float:
+        """Of the clock, spent decoding so far."""
+        return self._ahead.seconds
+
     def close(self) -> None:
         """Stop decoding and let go of the source; safe to call again."""
         self._ahead.close()
