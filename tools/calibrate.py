@@ -22,6 +22,7 @@ from tracker.calibration_report import CalibrationReport, percent, report
 from tracker.command import run_command
 from tracker.errors import InputError
 from tracker.motchallenge import DetectionTable, atomic_path, read_detections
+from tracker.numbering import renumbered
 from tracker.sequences import Sequence, find_detections, find_sequences
 
 
@@ -102,7 +103,7 @@ def find_sources(detections: list[str], sequences: list[str], root: Path | None)
 def _detections_of(sequence: Sequence, det: str) -> DetectionTable:
     path = find_detections(det, sequence)
     if path is not None:
-        return read_detections(path)
+        return renumbered(read_detections(path), sequence.frames)
     from tracker.crop_packing import detect_all
     from tracker.detectors import load_detector
 

@@ -28,6 +28,7 @@ from tracker.crop_packing import (
 from tracker.detectors import load_detector
 from tracker.errors import InputError
 from tracker.motchallenge import DetectionTable, read_detections
+from tracker.numbering import renumbered
 from tracker.sequences import Sequence, find_detections
 
 if TYPE_CHECKING:
@@ -218,7 +219,9 @@ def _model_of(name: str) -> Path:
 def _detections_of(sequence: Sequence, detections: str, watch: Watch) -> DetectionTable:
     require_rereadable(sequence)
     path = find_detections(detections, sequence)
-    return detect_all(sequence, load_detector(detections), watch) if path is None else read_detections(path)
+    if path is None:
+        return detect_all(sequence, load_detector(detections), watch)
+    return renumbered(read_detections(path), sequence.frames)
 
 
 def _adapt(

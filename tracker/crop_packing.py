@@ -24,6 +24,7 @@ from tracker.errors import InputError
 from tracker.evaluation import MIN_OVERLAP, is_counted
 from tracker.frames import Image, open_frames
 from tracker.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
+from tracker.numbering import renumbered
 from tracker.sequences import Sequence, find_detections
 from tracker.tracklets import link
 
@@ -214,7 +215,7 @@ def _first_detections(sequence: Sequence, names: list[str], watch: Watch) -> Det
         with suppress(InputError):  # it has no such file; what is wrong with one it has is said
             path = find_detections(name, sequence)
         if path is not None:
-            return read_detections(path)
+            return renumbered(read_detections(path), sequence.frames)
     return None
 
 
