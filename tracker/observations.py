@@ -10,19 +10,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tracker.ahead import Ahead
 from tracker.detections import Detections, FloatArray
 from tracker.errors import InputError
 from tracker.features import BATCH, FeatureCache, Observed
 from tracker.frames import Frames, Image, open_frames
 from tracker.motchallenge import DetectionTable, read_detections
+from tracker.numbering import renumbered
 from tracker.sequences import find_detections
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from tracker.pipeline import Job
 
+MAX_GAP = 1_000_000  # frames in a row without a detection: nine hours at 30 a second
 DESCRIBED_AHEAD = 8  # frames with features that wait at most: 50 MB at 1920x1080
 
 
@@ -50,7 +52,7 @@ class ObservationSource:
 
             self._detect = load_detector(job.detections)
         else:
-            self.table = read_detections(path)
+            self.table = renumbered(read_detections(path), job.sequence.frames)
             self._check_length(self.table, path)
         descriptor = job.descriptor if job.adapt_minutes is None else self._adapt(job.adapt_minutes)
         lacks_features = self.table is None or (self.table.features is None and len(self.table) > 0)
@@ -62,6 +64,8 @@ class ObservationSource:
             else:
                 self._features = cache
         self.frames = self._open_frames()
+        if self.frames is None:
+            self._check_gaps()
         draws = job.video is not None or job.sheet is not None or job.show
         if job.is_offline and draws and self.length is None:
             raise InputError(f"{job.sequence.name}: --smooth and --interpolate draw in a second pass, a stream has one")
@@ -94,9 +98,24 @@ class ObservationSource:
                 f"{path}: detections in frame {table.last_frame}, but {self.job.sequence.name} has {length} frames"
             )
 
+    def _check_gaps(self) -> None:
+        """Without pictures every frame number up to the last is gone through: a slip of a digit would take days."""
+        assert self.table is not None and self.length is not None
+        seen = np.unique(np.concatenate(([0], self.table.frames, [self.length])))
+        gaps = np.diff(seen)
+        if len(gaps) and gaps.max() > MAX_GAP:
+            before, after = seen[gaps.argmax()], seen[gaps.argmax() + 1]
+            has_detection = after <= self.table.last_frame
+            found = f"{self.job.detections}: a detection" if has_detection else f"{self.job.sequence.name}: the end"
+            raise InputError(
+                f"{found} in frame {after}, {after - before} after the one before, expected {MAX_GAP} at most"
+            )
+
     def _require_frames(self, why: str) -> None:
-        if self.job.sequence.frames is None:
-            raise InputError(f"{self.job.sequence.name}: frames are needed, but the sequence has none ({why})")
+        sequence = self.job.sequence
+        if sequence.frames is None:
+            place = "" if sequence.image_folder is None else f", looked for images in {sequence.image_folder}"
+            raise InputError(f"{sequence.name}: frames are needed, but the sequence has none{place} ({why})")
 
     def _open_frames(self) -> Frames | None:
         reasons = {
@@ -173,12 +192,12 @@ class ObservationSource:
         """Detections in frames that are not there mean that the two do not belong together."""
         if self.table is None or start >= stop:
             return
-        for frame_index in range(start, stop):
-            if len(self.table.at(frame_index)):
-                raise InputError(
-                    f"{self.job.sequence.frames}: frame {frame_index} is missing, but {self.job.detections} "
-                    "has detections there"
-                )
+        first, behind = np.searchsorted(self.table.frames, (start, stop))
+        if first < behind:
+            raise InputError(
+                f"{self.job.sequence.frames}: frame {self.table.frames[first]} is missing, but {self.job.detections} "
+                "has detections there"
+            )
 
     def save_features(self) -> None:
         """Keep computed features for the next run."""

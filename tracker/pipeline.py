@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
+import numpy as np
+
 from tracker.config import TrackerConfig, load_config
-from tracker.detections import Detections
+from tracker.detections import Detections, IntArray
 from tracker.errors import InputError
 from tracker.frames import Frames, Image, open_frames
 from tracker.motchallenge import DetectionTable, write_table
@@ -100,7 +103,7 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Summary:
         sinks = [] if job.is_offline else [stack.enter_context(sink) for sink in _sinks(job, source.frames)]
         records: list[TrackRecord] = []
         ids: set[int] = set()
-        done = last = 0
+        done = 0
         try:
             for frame_index, image, detections, tracks in _track(job, source):
                 for sink in sinks:
@@ -108,7 +111,7 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Summary:
                 if job.is_offline or job.table:
                     records.append(TrackRecord.of_frame(frame_index, tracks, detections))
                 ids.update(tracks.ids.tolist())
-                done, last = done + 1, frame_index
+                done += 1
                 progress(done, source.length)
         except StopTracking:
             pass
@@ -119,7 +122,7 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Summary:
         record = TrackRecord.concatenate(records)
         if job.is_offline:
             record = _improve(record, job)
-            _replay(record, job, last)
+            _replay(record, job)
         if job.table:
             _write_record(job.table, record)
     return Summary(job.sequence.name, job.out, done, len(ids), perf_counter() - started)
@@ -173,9 +176,9 @@ def _track(job: Job, source: ObservationSource) -> Iterator[tuple[int, Image | N
 def _sinks(job: Job, frames: Frames | None) -> list[Sink]:
     sinks: list[Sink] = [TextSink(job.out)]
     if job.video is not None:
-        assert frames is not None and frames.size is not None
+        assert frames is not None
         rate = job.sequence.frame_rate or frames.frame_rate or 30.0
-        sinks.append(VideoSink(job.video, rate, frames.size))
+        sinks.append(VideoSink(job.video, rate, frames))
     if job.sheet is not None:
         sinks.append(SheetSink(job.sheet, job.sequence.length or (frames.length if frames else None)))
     if job.show:
@@ -189,7 +192,7 @@ def _improve(record: TrackRecord, job: Job) -> TrackRecord:
     return interpolate(record, job.interpolate) if job.interpolate else record
 
 
-def _replay(record: TrackRecord, job: Job, last: int) -> None:
+def _replay(record: TrackRecord, job: Job) -> None:
     """Send improved tracks to the sinks in a second pass over the frames."""
     with ExitStack() as stack:
         frames = None
@@ -198,21 +201,22 @@ def _replay(record: TrackRecord, job: Job, last: int) -> None:
             frames = stack.enter_context(open_frames(job.sequence.frames))
         sinks = [stack.enter_context(sink) for sink in _sinks(job, frames)]
         try:
-            for frame_index, image in _every_frame(frames, last):
+            for frame_index, image in _every_frame(frames, record.frames):
                 for sink in sinks:
                     sink.write(frame_index, image, record.at(frame_index))
         except StopTracking:
             pass
 
 
-def _every_frame(frames: Frames | None, last: int) -> Iterator[tuple[int, Image | None]]:
-    """Every frame number up to `last`, with its picture where there is one: missing frames may hold filled gaps."""
-    following = 1
+def _every_frame(frames: Frames | None, tracked: IntArray) -> Iterator[tuple[int, Image | None]]:
+    """The frames with a picture, and those among the ascending numbers `tracked`: missing ones may hold filled gaps."""
+    waiting = deque(np.unique(tracked).tolist())
     for frame_index, image in frames or ():
-        yield from ((missing, None) for missing in range(following, frame_index))
+        while waiting and waiting[0] <= frame_index:
+            if (missing := waiting.popleft()) < frame_index:
+                yield missing, None
         yield frame_index, image
-        following = frame_index + 1
-    yield from ((missing, None) for missing in range(following, last + 1))
+    yield from ((missing, None) for missing in waiting)
 
 
 def _write_record(path: Path, record: TrackRecord) -> None:
