@@ -7,6 +7,7 @@ interlaced ones are right, for which that hands back memory it has not written t
 from __future__ import annotations
 
 import logging
+import os
 from array import array
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -42,7 +43,11 @@ class VideoFile:
         self.path, self.name = path, str(path)
         self._container = container
         self._stream = container.streams.video[0]
-        self._stream.thread_type = "AUTO"  # as OpenCV has it: as many threads as there are cores
+        # One thread costs a tenth less than several, which wait for each other, and tracking goes on beside it.
+        asked = os.environ.get("OPENCV_FFMPEG_THREADS", "")  # OpenCV's variable, which files have listened to before
+        if asked.isdecimal() and int(asked) > 1:
+            self._stream.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = max(int(asked), 1) if asked.isdecimal() else 1
         self._kind = container.format.name.split(",")[0]
         self._pixels = self._stream.codec_context.width, self._stream.codec_context.height
         if self._pixels[0] * self._pixels[1] > MAX_PIXELS:

@@ -88,7 +88,8 @@ def test_nothing_is_decoded_that_cannot_be(tmp_path: Path, encoded: bytes, messa
     assert not decoded or ("pixels" not in message and max(decoded) < 100)
 
 
-def test_a_picture_is_what_opencv_reads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".ppm", ".png", ".bmp", ".tif"])
+def test_a_picture_is_what_opencv_writes(tmp_path: Path, suffix: str) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (21, 37, 3), dtype=np.uint8)
-    cv2.imwrite(str(tmp_path / "1.ppm"), picture)
-    np.testing.assert_array_equal(read_image(tmp_path / "1.ppm"), picture)
+    cv2.imwrite(str(tmp_path / f"1{suffix}"), picture)
+    np.testing.assert_array_equal(read_image(tmp_path / f"1{suffix}"), picture)

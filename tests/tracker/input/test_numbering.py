@@ -49,6 +49,8 @@ def test_numbers(names: list[str], expected: list[int], caplog) -> None:
         ["cam_105958.png", "cam_105959.png", "cam_110000.png", "cam_110001.png"],  # over a full hour
         ["105858.png", "105859.png", "105900.png"],  # over a full minute
         ["105940.png", "110000.png", "110020.png"],  # every 20 seconds
+        ["105912.png", "105930.png", "105959.png", "110130.png"],  # whenever something moved
+        ["000058.png", "000059.png", "000100.png", "000101.png"],  # in the first hour
         ["10-59-59.png", "11-00-00.png"],  # HH-MM-SS
         ["235958.png", "235959.png", "000000.png", "000001.png"],  # past midnight
         ["105959_123.png", "105959_163.png", "110000_003.png"],  # milliseconds behind it

@@ -126,6 +126,15 @@ def test_pictures_are_opencvs_bit_by_bit(tmp_path: Path, name: str, given: dict,
     assert not caplog.records  # no doubts about a whole file
 
 
+@pytest.mark.parametrize("threads", ["1", "3", "0", "many", ""])
+def test_threads_change_nothing(tmp_path: Path, threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.mp4")
+    expected = by_opencv(path)
+    monkeypatch.setenv("OPENCV_FFMPEG_THREADS", threads)
+    with open_frames(path) as frames:
+        np.testing.assert_array_equal([image for _, image in frames], expected)
+
+
 @pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.ts", "libx264"), ("a.mpg", "mpeg2video")])
 def test_interlaced(tmp_path: Path, name: str, codec: str) -> None:
     path = write(tmp_path / name, codec, interlaced=True)
