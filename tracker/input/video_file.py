@@ -43,11 +43,11 @@ class VideoFile:
         self.path, self.name = path, str(path)
         self._container = container
         self._stream = container.streams.video[0]
-        # One thread costs a tenth less than several, which wait for each other, and tracking goes on beside it.
-        asked = os.environ.get("OPENCV_FFMPEG_THREADS", "")  # OpenCV's variable, which files have listened to before
-        if asked.isdecimal() and int(asked) > 1:
-            self._stream.thread_type = "AUTO"
-        self._stream.codec_context.thread_count = max(int(asked), 1) if asked.isdecimal() else 1
+        # One thread costs least, and tracking goes on beside it; OpenCV's variable asks for more, 0 for one a core.
+        asked = os.environ.get("OPENCV_FFMPEG_THREADS", "")
+        self._threads = int(asked) if asked.isdecimal() else 1
+        self._stream.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = self._threads
         self._kind = container.format.name.split(",")[0]
         self._pixels = self._stream.codec_context.width, self._stream.codec_context.height
         if self._pixels[0] * self._pixels[1] > MAX_PIXELS:
@@ -164,7 +164,8 @@ class VideoFile:
                 f"{width}x{height} like the first"
             )
         try:
-            image = np.asarray(frame.reformat(width, height, "bgr24", interpolation="BICUBIC").to_ndarray(), np.uint8)
+            shown = frame.reformat(width, height, "bgr24", interpolation="BICUBIC", threads=self._threads)
+            image = np.asarray(shown.to_ndarray(), np.uint8)
         except (av.FFmpegError, ValueError) as error:
             raise InputError(
                 f"{self.name}: frame {len(self._times)}: {frame.format.name} becomes no BGR: {error}"

@@ -186,12 +186,12 @@ def test_a_file_cut_a_little_gives_frames_and_a_line(tmp_path: Path, name, codec
             read.extend(number_in(image) for _, image in frames)
     except InputError as error:
         assert "cut short" in str(error)
-        assert len(read) < 45
+        assert len(read) < 50
     else:
         (line,) = caplog.messages
         assert line.startswith(f"{path}: ends after frame {len(read)}")
         assert line.endswith("cut short or corrupt?")
-    assert len(read) == len(by_opencv(path)) >= 30
+    assert len(read) >= len(by_opencv(path)) >= 30  # which keeps some back after damage
     assert read[:30] == list(range(30))  # of the last, some lack what they refer to
 
 
