@@ -24,7 +24,8 @@ from tracker.run.features import BATCH, FeatureCache, Observed
 if TYPE_CHECKING:
     from tracker.run.pipeline import Job
 
-MAX_GAP = 1_000_000  # frames in a row without a detection: nine hours at 30 a second
+MAX_GAP = 1_000_000  # frames from one with a detection to the next: nine hours at 30 a second
+MAX_LENGTH = 100_000_000  # frames that a sequence may say it has: 38 days; whoever writes it down means it
 DESCRIBED_AHEAD = 8  # frames with features that wait at most: 50 MB at 1920x1080
 
 
@@ -93,15 +94,16 @@ class ObservationSource:
     def _check_gaps(self) -> None:
         """Without pictures every frame number up to the last is gone through: a slip of a digit would take days."""
         assert self.table is not None and self.length is not None
-        seen = np.unique(np.concatenate(([0], self.table.frames, [self.length])))
+        seen = np.unique(np.concatenate(([0], self.table.frames)))
         gaps = np.diff(seen)
         if len(gaps) and gaps.max() > MAX_GAP:
             before, after = seen[gaps.argmax()], seen[gaps.argmax() + 1]
-            has_detection = after <= self.table.last_frame
-            found = f"{self.job.detections}: a detection" if has_detection else f"{self.job.sequence.name}: the end"
             raise InputError(
-                f"{found} in frame {after}, {after - before} after the one before, expected {MAX_GAP} at most"
+                f"{self.job.detections}: a detection in frame {after}, the one before is in {before}, "
+                f"expected at most {MAX_GAP} frames between them"
             )
+        if self.length > MAX_LENGTH:
+            raise InputError(f"{self.job.sequence.name}: has {self.length} frames, expected at most {MAX_LENGTH}")
 
     def _require_frames(self, why: str) -> None:
         sequence = self.job.sequence

@@ -501,9 +501,9 @@ def test_what_cannot_be_adapted_to_is_named(
         (
             999_999_999,
             None,
-            r"det.txt: a detection in frame 999999999, 9999999\d\d after the one before, expected 1000000",
+            rf"det.txt: a detection in frame 999999999, the one before is in {LENGTH}, expected at most",
         ),
-        (LENGTH + 1, 900_000_000, r"walk: the end in frame 900000000, .* expected 1000000 at most"),
+        (LENGTH + 1, 900_000_000, "walk: has 900000000 frames, expected at most 100000000"),
     ],
 )
 @pytest.mark.parametrize("options", [{}, {"smooth": True}, {"interpolate": 10**9}])
