@@ -21,6 +21,7 @@ from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, atomic_path, read_detections
 from tracker.footage.calibration import CalibrationReport, percent, report
 from tracker.footage.calibration_plot import draw_calibration
+from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections, find_sequences
 
 
@@ -101,7 +102,7 @@ def find_sources(detections: list[str], sequences: list[str], root: Path | None)
 def _detections_of(sequence: Sequence, det: str) -> DetectionTable:
     path = find_detections(det, sequence)
     if path is not None:
-        return read_detections(path)
+        return renumbered(read_detections(path), sequence.frames)
     from tracker.footage.crops import detect_all
     from tracker.input.detectors import load_detector
 

@@ -25,6 +25,7 @@ from tracker.footage.crops import (
     require_rereadable,
 )
 from tracker.input.detectors import load_detector
+from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections
 
 if TYPE_CHECKING:
@@ -186,7 +187,9 @@ def _model_of(name: str) -> Path:
 def _detections_of(sequence: Sequence, detections: str, progress: Progress) -> DetectionTable:
     require_rereadable(sequence)
     path = find_detections(detections, sequence)
-    return detect_all(sequence, load_detector(detections), progress) if path is None else read_detections(path)
+    if path is None:
+        return detect_all(sequence, load_detector(detections), progress)
+    return renumbered(read_detections(path), sequence.frames)
 
 
 def _adapt(

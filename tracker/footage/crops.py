@@ -25,6 +25,7 @@ from tracker.evaluate.scores import MIN_OVERLAP, is_counted
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
 from tracker.input.detectors import Detector, is_detector, load_detector
 from tracker.input.frames import Image, open_frames
+from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def _first_detections(sequence: Sequence, names: list[str], progress: Progress) 
         with suppress(InputError):  # it has no such file; what is wrong with one it has is said
             path = find_detections(name, sequence)
         if path is not None:
-            return read_detections(path)
+            return renumbered(read_detections(path), sequence.frames)
     return None
 
 

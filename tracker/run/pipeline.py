@@ -46,7 +46,7 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
     clock, started = Clock(), perf_counter()  # an adaptation is no part of a tracker's speed
     records: list[TrackRecord] = []
     ids: set[int] = set()
-    done = last = 0
+    done = 0
     with ExitStack() as stack:
         frames = stack.enter_context(open_if_needed(job, found, descriptor))
         length = count_frames(job.sequence, found, frames)
@@ -63,7 +63,7 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
                 if job.is_offline or job.table:
                     records.append(TrackRecord.of_frame(frame_index, tracks, detections))
                 ids.update(tracks.ids.tolist())
-                done, last = done + 1, frame_index
+                done += 1
                 progress(job.sequence.name, done, length)
         except StopTracking:
             pass
@@ -74,7 +74,7 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
             cache.save()
         record = TrackRecord.concatenate(records)
         if job.is_offline:
-            record = rewrite(job, record, last)
+            record = rewrite(job, record)
         if job.table:
             write_record(job.table, record)
         if frames is not None:

@@ -13,7 +13,7 @@ from tracker.input.frames import Frames, open_frames
 from tracker.input.sequences import Sequence
 from tracker.run.features import FeatureCache
 from tracker.run.job import Job
-from tracker.run.source import Found, lacks_features
+from tracker.run.source import Found, lacks_features, require_bounded
 
 if TYPE_CHECKING:
     from embedding import Descriptor
@@ -70,6 +70,8 @@ def open_if_needed(job: Job, found: Found, descriptor: Descriptor | None) -> Abs
     }
     reason = next((reason for reason, applies in reasons.items() if applies), None)
     if reason is None:
+        assert isinstance(found, DetectionTable)
+        require_bounded(job.sequence, found, job.detections)
         return nullcontext()
     frames = open_frames(require_frames(job.sequence, reason))
     if job.is_offline and job.draws and frames.length is None:
@@ -81,5 +83,6 @@ def open_if_needed(job: Job, found: Found, descriptor: Descriptor | None) -> Abs
 def require_frames(sequence: Sequence, why: str) -> Path | str | int:
     """Where the frames are; InputError where the sequence has none."""
     if sequence.frames is None:
-        raise InputError(f"{sequence.name}: frames are needed, but the sequence has none ({why})")
+        place = "" if sequence.image_folder is None else f", looked for images in {sequence.image_folder}"
+        raise InputError(f"{sequence.name}: frames are needed, but the sequence has none{place} ({why})")
     return sequence.frames

@@ -11,8 +11,12 @@ from tracker.core.detections import Detections
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, read_detections
 from tracker.input.frames import Frames, Image
+from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections
 from tracker.run.clock import Clock
+
+MAX_GAP = 1_000_000  # frames from one with a detection to the next: nine hours at 30 a second
+MAX_LENGTH = 100_000_000  # frames that a sequence may say it has: 38 days; whoever writes it down means it
 
 Observed = tuple[int, Image | None, Detections]  # frame_index, image, detections
 Found = DetectionTable | Callable[[Image], Detections]  # read from a file, or found by a detector frame by frame
@@ -29,7 +33,7 @@ def find_source(sequence: Sequence, detections: str) -> Found:
         from tracker.input.detectors import load_detector
 
         return load_detector(detections)
-    table = read_detections(path)
+    table = renumbered(read_detections(path), sequence.frames)
     require_within(sequence, table, path)
     return table
 
@@ -40,6 +44,20 @@ def require_within(sequence: Sequence, table: DetectionTable, where: Path | str)
         raise InputError(
             f"{where}: detections in frame {table.last_frame}, but {sequence.name} has {sequence.length} frames"
         )
+
+
+def require_bounded(sequence: Sequence, table: DetectionTable, where: str) -> None:
+    """InputError where frame numbers run away: every one up to the last is gone through, a slip would take days."""
+    seen = np.unique(np.concatenate(([0], table.frames)))
+    gaps = np.diff(seen)
+    if len(gaps) and gaps.max() > MAX_GAP:
+        before, after = seen[gaps.argmax()], seen[gaps.argmax() + 1]
+        raise InputError(
+            f"{where}: a detection in frame {after}, the one before is in {before}, "
+            f"expected at most {MAX_GAP} frames between them"
+        )
+    if sequence.length is not None and sequence.length > MAX_LENGTH:
+        raise InputError(f"{sequence.name}: has {sequence.length} frames, expected at most {MAX_LENGTH}")
 
 
 def lacks_features(found: Found) -> bool:

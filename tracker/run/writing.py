@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
+
+from tracker.core.detections import IntArray
 from tracker.files.motchallenge import write_table
 from tracker.input.frames import Frames, Image, open_frames
 from tracker.output.sinks import SheetSink, Sink, StopTracking, TextSink, VideoSink, WindowSink
@@ -17,9 +21,9 @@ def sinks_of(job: Job, frames: Frames | None) -> list[Sink]:
     """Where the tracks of each frame go; nothing is opened yet."""
     sinks: list[Sink] = [] if job.out is None else [TextSink(job.out)]
     if job.video is not None:
-        assert frames is not None and frames.size is not None
+        assert frames is not None
         rate = job.sequence.frame_rate or frames.frame_rate or 30.0
-        sinks.append(VideoSink(job.video, rate, frames.size))
+        sinks.append(VideoSink(job.video, rate, frames))
     if job.sheet is not None:
         sinks.append(SheetSink(job.sheet, job.sequence.length or (frames.length if frames else None)))
     if job.show:
@@ -27,8 +31,8 @@ def sinks_of(job: Job, frames: Frames | None) -> list[Sink]:
     return sinks
 
 
-def rewrite(job: Job, record: TrackRecord, last: int) -> TrackRecord:
-    """Improve the tracks and send them to the sinks in a second pass over the frames, up to number `last`."""
+def rewrite(job: Job, record: TrackRecord) -> TrackRecord:
+    """Improve the tracks and send them to the sinks in a second pass over the frames."""
     if job.smooth:
         record = smooth(record)
     if job.interpolate:
@@ -40,7 +44,7 @@ def rewrite(job: Job, record: TrackRecord, last: int) -> TrackRecord:
             frames = stack.enter_context(open_frames(job.sequence.frames))
         sinks = [stack.enter_context(sink) for sink in sinks_of(job, frames)]
         try:
-            for frame_index, image in _every_frame(frames, last):
+            for frame_index, image in _every_frame(frames, record.frames):
                 for sink in sinks:
                     sink.write(frame_index, image, record.at(frame_index))
         except StopTracking:
@@ -48,14 +52,15 @@ def rewrite(job: Job, record: TrackRecord, last: int) -> TrackRecord:
     return record
 
 
-def _every_frame(frames: Frames | None, last: int) -> Iterator[tuple[int, Image | None]]:
-    """Every frame number up to `last`, with its picture where there is one: missing frames may hold filled gaps."""
-    following = 1
+def _every_frame(frames: Frames | None, tracked: IntArray) -> Iterator[tuple[int, Image | None]]:
+    """The frames with a picture, and those among the ascending numbers `tracked`: missing ones may hold filled gaps."""
+    waiting = deque(np.unique(tracked).tolist())
     for frame_index, image in frames or ():
-        yield from ((missing, None) for missing in range(following, frame_index))
+        while waiting and waiting[0] <= frame_index:
+            if (missing := waiting.popleft()) < frame_index:
+                yield missing, None
         yield frame_index, image
-        following = frame_index + 1
-    yield from ((missing, None) for missing in range(following, last + 1))
+    yield from ((missing, None) for missing in waiting)
 
 
 def write_record(path: Path, record: TrackRecord) -> None:

@@ -517,3 +517,63 @@ def test_what_cannot_be_adapted_to_is_named(
     with pytest.raises(InputError, match=said):
         run(job(folder, tmp_path / "out.txt", **{"descriptor": model, **AT_ONCE, **options}))
     assert files_beside(tmp_path, folder) == []
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("frame", "length", "message"),
+    [
+        (
+            999_999_999,
+            None,
+            rf"det.txt: a detection in frame 999999999, the one before is in {LENGTH}, expected at most",
+        ),
+        (LENGTH + 1, 900_000_000, "walk: has 900000000 frames, expected at most 100000000"),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"smooth": True}, {"interpolate": 10**9}])
+def test_a_slip_of_a_digit_is_a_line(folder: Path, tmp_path: Path, frame, length, message, options) -> None:
+    (folder / "seqinfo.ini").write_text(f"[Sequence]\nseqLength={length}\n" if length else "[Sequence]\n")
+    with (folder / "det/det.txt").open("a") as file:
+        file.write(f"{frame},-1,1,1,9,9,1\n")
+    with pytest.raises(InputError, match=message):
+        run(job(folder, tmp_path / "out.txt", config="sort", descriptor="none", **options))
+    assert files_beside(tmp_path, folder) == []
+
+
+@pytest.mark.parametrize("options", [{}, {"smooth": True}, {"interpolate": 10**9}])
+def test_pictures_far_apart_cost_nothing(folder: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    """The last picture is numbered 800 million; the frames between are not gone through."""
+    (folder / "seqinfo.ini").unlink()
+    (folder / f"img1/{LENGTH:06d}.png").rename(folder / "img1/800000000.png")
+    rows = np.loadtxt(folder / "det/det.txt", delimiter=",")
+    rows[rows[:, 0] == LENGTH, 0] = 800_000_000
+    np.savetxt(folder / "det/det.txt", rows, fmt="%g", delimiter=",")
+    summary = run(job(folder, tmp_path / "out.txt", overrides={"n_init": 1}, **options))
+    assert summary.frames == LENGTH
+    assert np.unique(read_tracks(tmp_path / "out.txt").frames).tolist() == [*range(1, LENGTH), 800_000_000]
+
+
+@pytest.mark.parametrize("config", ["sort", "deepsort"])  # which need no frames, and do
+@pytest.mark.parametrize("by_name", [True, False])
+def test_pictures_named_by_the_time_are_consecutive(folder: Path, tmp_path: Path, config: str, by_name: bool) -> None:
+    """From 10:59:52 over the full hour; detections by the numbers in the names, or counted."""
+    (folder / "seqinfo.ini").unlink()
+    rows = np.loadtxt(folder / "det/det.txt", delimiter=",")
+    expected = run(job(folder, tmp_path / "plain.txt", config=config)).tracks
+    for frame in range(1, LENGTH + 1):
+        name = 105951 + frame if frame < 9 else 110000 + frame - 9
+        (folder / f"img1/{frame:06d}.png").rename(folder / f"img1/cam_{name}.png")
+        rows[rows[:, 0] == frame, 0] = name if by_name else frame
+    np.savetxt(folder / "det/det.txt", rows, fmt="%g", delimiter=",")
+    assert run(job(folder, tmp_path / "out.txt", config=config)).tracks == expected
+    assert set(read_tracks(tmp_path / "out.txt").frames.tolist()) <= set(range(1, LENGTH + 1))
+
+
+def test_the_folder_without_images_is_named(folder: Path, tmp_path: Path) -> None:
+    shutil.rmtree(folder / "img1")
+    (folder / "seqinfo.ini").write_text("[Sequence]\nimDir=pictures\n")
+    with pytest.raises(InputError, match=r"the sequence has none, looked for images in .*walk.pictures"):
+        run(job(folder, tmp_path / "out.txt"))
