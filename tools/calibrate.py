@@ -20,6 +20,7 @@ from tracker.calibration import calibrate
 from tracker.calibration_plot import draw_calibration
 from tracker.calibration_report import CalibrationReport, percent, report
 from tracker.command import run_command
+from tracker.detector_names import is_detector
 from tracker.errors import InputError
 from tracker.motchallenge import DetectionTable, atomic_path, read_detections
 from tracker.sequences import Sequence, find_detections, find_sequences
@@ -92,6 +93,8 @@ def find_sources(detections: list[str], sequences: list[str], root: Path | None)
             if name in names:
                 raise InputError(f"--det {det}: the second that is called {name}, expected different names")
             names.add(name)
+            if sequence is None and is_detector(det):
+                raise InputError(f"--det {det}: is a detector, expected --seq too, whose frames it looks at")
             table = read_detections(det) if sequence is None else _detections_of(sequence, det)
             if table.first_frame >= table.last_frame:
                 found = "all detections are in one frame" if len(table) else "no detections"

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from tracker.assignment import assign
 from tracker.boxes import area, intersection, iou
 from tracker.detections import FloatArray, IntArray
-from tracker.detectors import Detector, is_detector, load_detector
+from tracker.detector_names import is_detector
+from tracker.detectors import Detector, load_detector
 from tracker.errors import InputError
 from tracker.evaluation import MIN_OVERLAP, is_counted
 from tracker.frames import Image, open_frames

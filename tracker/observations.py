@@ -6,7 +6,8 @@ Decoding, describing and tracking overlap: each runs ahead of the next one in a 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +35,15 @@ class ObservationSource:
     Args:
         job: what to look at.
         table: the job's detections where somebody has read or made them already.
+
+    Attributes:
+        class_names: by class id, of a detector that names its classes.
     """
 
     def __init__(self, job: Job, table: DetectionTable | None = None) -> None:
         self.job = job
         self.table = table
+        self.class_names: Mapping[int, str] = {}
         self._detect: Callable[[Image], Detections] | None = None
         self._features: FeatureCache | None = None
         self._described: Ahead[Observed] | None = None
@@ -46,9 +51,12 @@ class ObservationSource:
         if table is not None:
             self._check_length(table, job.detections)
         elif path is None:
-            from tracker.detectors import load_detector
+            from tracker.detectors import class_names_of, load_detector, looked_for
 
             self._detect = load_detector(job.detections)
+            self.class_names = class_names_of(self._detect)
+            if shown := looked_for(self._detect):
+                print(f"{job.sequence.name}: {job.detections} looks for {shown}", file=sys.stderr, flush=True)
         else:
             self.table = read_detections(path)
             self._check_length(self.table, path)

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from tracker.config import TrackerConfig, load_config
 from tracker.detections import Detections
@@ -121,7 +124,7 @@ def run(job: Job, progress: Progress = lambda done, total: None) -> Summary:
             record = _improve(record, job)
             _replay(record, job, last)
         if job.table:
-            _write_record(job.table, record)
+            _write_record(job.table, record, source.class_names)
     return Summary(job.sequence.name, job.out, done, len(ids), perf_counter() - started)
 
 
@@ -215,19 +218,19 @@ def _every_frame(frames: Frames | None, last: int) -> Iterator[tuple[int, Image 
     yield from ((missing, None) for missing in range(following, last + 1))
 
 
-def _write_record(path: Path, record: TrackRecord) -> None:
+def _write_record(path: Path, record: TrackRecord, class_names: Mapping[int, str]) -> None:
     left, top, right, bottom = record.boxes.T
-    write_table(
-        path,
-        {
-            "frame": record.frames,
-            "id": record.ids,
-            "left": left,
-            "top": top,
-            "right": right,
-            "bottom": bottom,
-            "score": record.scores,
-            "detection": record.detection,
-            "class": record.class_ids,
-        },
-    )
+    columns: dict[str, ArrayLike] = {
+        "frame": record.frames,
+        "id": record.ids,
+        "left": left,
+        "top": top,
+        "right": right,
+        "bottom": bottom,
+        "score": record.scores,
+        "detection": record.detection,
+        "class": record.class_ids,
+    }
+    if class_names:
+        columns["class_name"] = np.array([class_names.get(number, "") for number in record.class_ids.tolist()], str)
+    write_table(path, columns)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tracker.detector_names import DETECTORS, is_detector
 from tracker.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
@@ -101,7 +102,7 @@ def find_detections(det: str, sequence: Sequence) -> Path | None:
     Raises:
         InputError: there is no such file (the message lists where it looked).
     """
-    if det == "hog" or det.startswith("torchvision:") or det.endswith(".onnx"):
+    if is_detector(det):
         return None
     wanted = Path(det.replace("{seq}", sequence.name))
     places = [wanted] if sequence.folder is None else [wanted, sequence.folder / "det" / wanted]
@@ -110,7 +111,7 @@ def find_detections(det: str, sequence: Sequence) -> Path | None:
             return place
     raise InputError(
         f"detections {det!r} of {sequence.name}: no file {' or '.join(map(str, dict.fromkeys(places)))}, "
-        "expected MOT text, .npy, or a detector: hog, torchvision:NAME, FILE.onnx"
+        f"expected MOT text, .npy, or a detector: {DETECTORS}"
     )
 
 
