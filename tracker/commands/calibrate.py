@@ -21,6 +21,7 @@ from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, atomic_path, read_detections
 from tracker.footage.calibration import CalibrationReport, percent, report
 from tracker.footage.calibration_plot import draw_calibration
+from tracker.input.detector_names import is_detector
 from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections, find_sequences
 
@@ -92,6 +93,8 @@ def find_sources(detections: list[str], sequences: list[str], root: Path | None)
             if name in names:
                 raise InputError(f"--det {det}: the second that is called {name}, expected different names")
             names.add(name)
+            if sequence is None and is_detector(det):
+                raise InputError(f"--det {det}: is a detector, expected --seq too, whose frames it looks at")
             table = read_detections(det) if sequence is None else _detections_of(sequence, det)
             if table.first_frame >= table.last_frame:
                 found = "all detections are in one frame" if len(table) else "no detections"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracker.errors import InputError
+from tracker.input.detector_names import DETECTORS, is_detector
 from tracker.input.images import IMAGE_SUFFIXES
 
 LAYOUTS = ("", "train", "test", "*/train", "*/test")  # where MOTChallenge's archives put sequences below the root
@@ -103,7 +104,7 @@ def find_detections(det: str, sequence: Sequence) -> Path | None:
     Raises:
         InputError: there is no such file (the message lists where it looked).
     """
-    if det == "hog" or det.startswith("torchvision:") or det.endswith(".onnx"):
+    if is_detector(det):
         return None
     wanted = Path(det.replace("{seq}", sequence.name))
     places = [wanted] if sequence.folder is None else [wanted, sequence.folder / "det" / wanted]
@@ -112,7 +113,7 @@ def find_detections(det: str, sequence: Sequence) -> Path | None:
             return place
     raise InputError(
         f"detections {det!r} of {sequence.name}: no file {' or '.join(map(str, dict.fromkeys(places)))}, "
-        "expected MOT text, .npy, or a detector: hog, torchvision:NAME, FILE.onnx"
+        f"expected MOT text, .npy, or a detector: {DETECTORS}"
     )
 
 

@@ -17,6 +17,7 @@ from tracker.core.detections import Detections, FloatArray, Tracks
 from tracker.core.tracker import Tracker
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable
+from tracker.input.detectors import class_names_of
 from tracker.input.frames import Image
 from tracker.input.sequences import Sequence
 from tracker.output.sinks import StopTracking
@@ -40,6 +41,7 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
     """
     require_possible(job)
     found = find_source(job.sequence, job.detections)
+    class_names = class_names_of(found)
     found, name = adapt_if_asked(job, found, progress)
     descriptor = load_if_needed(job, found, name)
     found, descriptor, cache = look_up(job, found, descriptor)
@@ -76,7 +78,7 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
         if job.is_offline:
             record = rewrite(job, record)
         if job.table:
-            write_record(job.table, record)
+            write_record(job.table, record, class_names)
         if frames is not None:
             clock.add("decoding", frames.seconds)
     return Summary(job.sequence.name, job.out, done, len(ids), perf_counter() - started, clock.seconds)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from embedding.progress import say
 from tracker.core.detections import Detections
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, read_detections
@@ -30,9 +31,12 @@ def find_source(sequence: Sequence, detections: str) -> Found:
     """
     path = find_detections(detections, sequence)
     if path is None:
-        from tracker.input.detectors import load_detector
+        from tracker.input.detectors import load_detector, looked_for
 
-        return load_detector(detections)
+        detect = load_detector(detections)
+        if shown := looked_for(detect):
+            say(f"{sequence.name}: {detections} looks for {shown}")
+        return detect
     table = renumbered(read_detections(path), sequence.frames)
     require_within(sequence, table, path)
     return table

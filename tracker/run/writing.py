@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tracker.core.detections import IntArray
 from tracker.files.motchallenge import write_table
@@ -63,20 +64,20 @@ def _every_frame(frames: Frames | None, tracked: IntArray) -> Iterator[tuple[int
     yield from ((missing, None) for missing in waiting)
 
 
-def write_record(path: Path, record: TrackRecord) -> None:
-    """Write the tracks with the detection behind each box as a table."""
+def write_record(path: Path, record: TrackRecord, class_names: Mapping[int, str]) -> None:
+    """Write the tracks with the detection behind each box, and its class, as a table."""
     left, top, right, bottom = record.boxes.T
-    write_table(
-        path,
-        {
-            "frame": record.frames,
-            "id": record.ids,
-            "left": left,
-            "top": top,
-            "right": right,
-            "bottom": bottom,
-            "score": record.scores,
-            "detection": record.detection,
-            "class": record.class_ids,
-        },
-    )
+    columns: dict[str, ArrayLike] = {
+        "frame": record.frames,
+        "id": record.ids,
+        "left": left,
+        "top": top,
+        "right": right,
+        "bottom": bottom,
+        "score": record.scores,
+        "detection": record.detection,
+        "class": record.class_ids,
+    }
+    if class_names:
+        columns["class_name"] = np.array([class_names.get(number, "") for number in record.class_ids.tolist()], str)
+    write_table(path, columns)
