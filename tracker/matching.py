@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.appearance import AppearanceMemory, Features
-from tracker.assignment import assign
+from tracker.assignment import assign, assign_before_threshold
 from tracker.boxes import iou
 from tracker.detections import FloatArray, IntArray
 from tracker.kalman import SeparableFilter
@@ -66,7 +66,7 @@ def match(
     for stage in config.stages:
         if stage.when == ("motion" if appearance_speaks else "appearance"):
             continue
-        rows = _eligible(stage, tracks, found).nonzero()[0]
+        rows = _eligible(stage, tracks, found, config.max_age).nonzero()[0]
         columns = (free & (frame.high == (stage.detections == "high"))).nonzero()[0]
         if not len(rows) or not len(columns):
             continue
@@ -106,13 +106,15 @@ def match_beyond_doubt(tracks: TrackState, motion: SeparableFilter | FullFilter,
     return found
 
 
-def _eligible(stage: Stage, tracks: TrackState, found: IntArray) -> Mask:
+def _eligible(stage: Stage, tracks: TrackState, found: IntArray, max_age: int) -> Mask:
     """[M] the unmatched tracks that take part in the stage."""
     eligible = found == NONE
     if stage.tracks != "all":
         eligible &= tracks.confirmed == (stage.tracks == "confirmed")
     if stage.max_missed is not None:
         eligible &= tracks.missed <= stage.max_missed
+    if not stage.last_chance:
+        eligible &= tracks.age <= max_age
     return eligible
 
 
@@ -126,9 +128,7 @@ def _assign_stage(
 ) -> tuple[IntArray, IntArray]:
     """Matched pairs of a cost matrix: in one go, or in a cascade over the tracks' ages."""
     if stage.assign_before_threshold:
-        rows, columns = assign(cost, np.nextafter(1.0, 0.0))  # every pair that overlaps at all
-        good = cost[rows, columns] <= threshold
-        return rows[good], columns[good]
+        return assign_before_threshold(cost, threshold)
     if not stage.cascade:
         return assign(cost, threshold)
     pairs: list[tuple[IntArray, IntArray]] = []

@@ -123,7 +123,7 @@ class Tracker:
             self.memory.advance(steps)
         for _ in range(min(steps, self.config.max_age + 1)):  # after more, no track is left to predict
             self.filter.predict()
-        valid = self.filter.valid
+        valid = np.isfinite(self.filter.mean).all(axis=1) if self.config.keep_shrunk else self.filter.valid
         if steps > 1:
             valid &= self.state.age <= self.config.max_age + 1
         if not valid.all():
