@@ -29,9 +29,7 @@ def _solve(cost: NDArray[np.floating]) -> tuple[IntArray, IntArray]:
     return rows, column_of[rows].astype(np.int64)
 
 
-def assign(
-    cost: NDArray[np.floating], threshold: float, margin: float = CLIP_MARGIN
-) -> tuple[IntArray, IntArray]:
+def assign(cost: NDArray[np.floating], threshold: float, margin: float = CLIP_MARGIN) -> tuple[IntArray, IntArray]:
     """The pairs of the cheapest assignment whose cost is at most `threshold`.
 
     Args:

@@ -99,6 +99,7 @@ class TrackerConfig(BaseModel):
     max_coast: Annotated[int, Search(0, 10)] = Field(0, ge=0)
     gating_threshold: Annotated[float, Search(choices=CHI_SQUARE, of_appearance=True)] = Field(9.4877, gt=0)
     max_iou_distance: Annotated[float, Search(0.3, 0.95, step=0.05)] = Field(0.7, ge=0, le=1)
+    class_gating: bool = True
     camera_shift: Annotated[bool, Search(choices=(True, False))] = False
     appearance: Annotated[
         Literal["none", "gallery", "average"], Search(choices=("gallery", "average"), of_appearance=True)
