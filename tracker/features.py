@@ -87,7 +87,7 @@ class FeatureCache:
         if self.path is not None:
             self._parts.update(zip((frame_index for frame_index, *_ in frames), features, strict=True))
         return [
-            (frame_index, image, Detections(found.boxes, found.scores, of_frame, found.class_ids))
+            (frame_index, image, found.with_features(of_frame))
             for (frame_index, image, found), of_frame in zip(frames, features, strict=True)
         ]
 

@@ -217,3 +217,10 @@ def test_a_record_gives_back_the_tracks_of_each_frame() -> None:
         found = record.at(frame)
         for name in ("ids", "boxes", "scores", "detection", "class_ids"):
             np.testing.assert_array_equal(getattr(found, name), getattr(tracks, name)[:count])
+
+
+def test_a_record_finds_the_detections_behind_rows_without_area() -> None:
+    detections = Detections([[5, 5, 5, 9], [10, 20, 30, 60], [5, 5, 9, 5], [50, 20, 70, 60]])
+    tracks = Tracks(np.array([1, 2, 3]), np.ones((3, 4)), np.ones(3), np.array([3, -1, 1]), np.full(3, -1))
+    measured = TrackRecord.of_frame(1, tracks, detections).measured
+    np.testing.assert_array_equal(measured, [[50, 20, 70, 60], [np.nan] * 4, [10, 20, 30, 60]])
