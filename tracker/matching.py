@@ -81,7 +81,7 @@ def match(
         else:
             threshold = config.max_iou_distance if stage.max_distance is None else stage.max_distance
             cost = 1.0 - iou(motion.model.to_boxes(motion.mean[rows]), frame.boxes[columns])
-        if frame.class_ids is not None:
+        if frame.class_ids is not None and config.class_gating:
             cost[_other_class(tracks.class_ids[rows], frame.class_ids[columns])] = np.inf
         matched_rows, matched_columns = _assign_stage(stage, cost, threshold, tracks.missed[rows])
         found[rows[matched_rows]] = columns[matched_columns]
@@ -89,7 +89,9 @@ def match(
     return found
 
 
-def match_beyond_doubt(tracks: TrackState, motion: SeparableFilter | FullFilter, frame: Observations) -> IntArray:
+def match_beyond_doubt(
+    tracks: TrackState, motion: SeparableFilter | FullFilter, frame: Observations, class_gating: bool = True
+) -> IntArray:
     """Pairs that motion alone makes certain: seen in the last frame, much overlap, and nobody else near.
 
     Returns:
@@ -100,7 +102,7 @@ def match_beyond_doubt(tracks: TrackState, motion: SeparableFilter | FullFilter,
         return found
     rows, columns = mutual_overlaps(motion.model.to_boxes(motion.mean), frame.boxes)
     certain = tracks.confirmed[rows] & (tracks.missed[rows] == 0) & frame.high[columns]
-    if frame.class_ids is not None:
+    if frame.class_ids is not None and class_gating:
         certain &= ~_other_class(tracks.class_ids[rows], frame.class_ids[columns]).diagonal()
     found[rows[certain]] = columns[certain]
     return found
