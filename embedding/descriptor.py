@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embedding.cropping import cut_crops
+from embedding.descriptors.cropping import cut_crops
 from embedding.errors import InputError
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -56,7 +56,7 @@ class CropDescriptor(ABC):
 
     @abstractmethod
     def describe_crops(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """BGR crops uint8 [N, height, width, 3], as `embedding.cropping` cuts them -> features float32 [N, D]."""
+        """BGR crops uint8 [N, height, width, 3], as `descriptors.cropping` cuts them -> features float32 [N, D]."""
 
     def __call__(self, image: NDArray[np.uint8], boxes: ArrayLike) -> NDArray[np.float32]:
         """Features float32 [N, D] of boxes [N, 4]; of a box wholly outside the image, zeros: like nobody."""
@@ -100,7 +100,7 @@ class Descriptor:
             name: `colour`, the striped colour histogram, and `pixels`, 16 x 8 of them, need no training; a model that
                 lies in embedding/weights, by its name there; a trained model's .safetensors file or a run's folder;
                 anybody's re-identification network as an .onnx file; `default`, the best one that ships (`colour`
-                until there is a trained one); several of these as one, `A+B` or `A+0.7*B` (`embedding.fusion`).
+                until there is a trained one); several of these as one, `A+B` or `A+0.7*B` (`descriptors.fusion`).
             device: `auto`, `cpu`, `cuda` or `mps`; `colour` and `pixels` always run on the CPU.
 
         Raises:
@@ -161,7 +161,7 @@ def model_path(name: str) -> Path | None:
 
 def _load(name: str, device: str) -> DescribesBoxes:
     if "+" in name or "*" in name:
-        from embedding.fusion import load_fused, parse
+        from embedding.descriptors.fusion import load_fused, parse
 
         parts = parse(name)
         if parts[0].name != name:  # not a file whose name has these in it
@@ -170,20 +170,20 @@ def _load(name: str, device: str) -> DescribesBoxes:
     if name == "default" and model is None:
         name = FALLBACK
     if name == "colour":
-        from embedding.colour import ColourHistogram
+        from embedding.descriptors.colour import ColourHistogram
 
         return ColourHistogram()
     if name == "pixels":
-        from embedding.pixels import Pixels
+        from embedding.descriptors.pixels import Pixels
 
         return Pixels()
     path = Path(name)
     if path.suffix == ".onnx" and path.is_file():
-        from embedding.onnx_descriptor import OnnxDescriptor
+        from embedding.descriptors.onnx import OnnxDescriptor
 
         return OnnxDescriptor(path, device)
     if model is not None:
-        from embedding.latent import LatentDescriptor
+        from embedding.descriptors.latent import LatentDescriptor
 
         return LatentDescriptor(model, device)
     raise InputError(f"descriptor {name!r}: not known, expected {', '.join(_names())}, or none to do without one")

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding.checkpoint import atomic
 from embedding.data.dataset import spread
 from embedding.descriptor import Descriptor, model_path
 from embedding.errors import InputError
+from embedding.training.checkpoint import atomic
 
 if TYPE_CHECKING:
     import onnx
 
-    from embedding.latent import LatentDescriptor
+    from embedding.descriptors.latent import LatentDescriptor
 
 INPUTS = ("imagenet", "crops")
 OPSET = 17  # of 2022: what runtimes of today read
@@ -70,7 +70,7 @@ def export_onnx(
         out: the .onnx file.
         kind: `imagenet` takes float32 [N, 3, height, width], red, green, blue in [0, 1] minus ImageNet's mean and over
             its standard deviation, as re-identification networks do; `crops` takes uint8 [N, height, width, 3], blue,
-            green, red, as `embedding.cropping` cuts them.
+            green, red, as `embedding.descriptors.cropping` cuts them.
         int8: convolutions in 8 bits; the first of them stays in float where there are crops to calibrate on.
         calibration: a pack of crops, FILE.npy, to find the range of each layer's values on. Without it every layer
             finds it anew for each batch, which makes the file smaller but slower.
@@ -118,8 +118,8 @@ def _trained(name: str) -> tuple[LatentDescriptor, dict[str, Any]]:
     if path is None:
         Descriptor.load(name, "cpu")  # which knows what to say of a name that is none
         raise InputError(f"descriptor {name!r}: not a model trained here, of which alone there is something to export")
-    from embedding.latent import LatentDescriptor
-    from embedding.model import read_record, weights_path
+    from embedding.descriptors.latent import LatentDescriptor
+    from embedding.vae.model import read_record, weights_path
 
     return LatentDescriptor(path, "cpu"), read_record(weights_path(path))
 
@@ -138,7 +138,7 @@ def _read_pack(path: Path, describe: LatentDescriptor) -> NDArray[np.uint8]:
 def _build(describe: LatentDescriptor, kind: str, opset: int) -> onnx.ModelProto:
     import onnx
 
-    from embedding.onnx_graph import OLDEST_OPSET, descriptor_graph
+    from embedding.export_graph import OLDEST_OPSET, descriptor_graph
 
     newest = onnx.defs.onnx_opset_version()
     if not OLDEST_OPSET <= opset <= newest:
@@ -183,8 +183,8 @@ class CropReader:
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         """The next input, None after the last."""
-        from embedding.onnx_descriptor import imagenet_images
-        from embedding.onnx_graph import INPUT
+        from embedding.descriptors.onnx import imagenet_images
+        from embedding.export_graph import INPUT
 
         crops = next(self._batches, None)
         if crops is None:
@@ -236,7 +236,7 @@ def licence(record: dict[str, Any]) -> str:
 
 def _compare(file: Path, out: Path, describe: LatentDescriptor, pack: NDArray[np.uint8] | None) -> ExportReport:
     """Features of a file against the descriptor's, on crops it was not calibrated on."""
-    from embedding.onnx_descriptor import OnnxDescriptor
+    from embedding.descriptors.onnx import OnnxDescriptor
 
     count = sum(BATCHES)
     crops = _made_up(count, describe) if pack is None else pack[1::2][spread(len(pack[1::2]), count)]

@@ -17,11 +17,11 @@ import yaml
 
 from embedding import Descriptor
 from embedding.adapters import unit_features
-from tracker.demo import FRAME_RATE, PEOPLE, render_demo
-from tracker.demo_scene import HEIGHT, WIDTH
-from tracker.frames import open_frames
-from tracker.motchallenge import read_detections, read_tracks
-from tracker.video import VideoWriter
+from tracker.demo.render import FRAME_RATE, PEOPLE, render_demo
+from tracker.demo.scene import HEIGHT, WIDTH
+from tracker.files.motchallenge import read_detections, read_tracks
+from tracker.input.frames import open_frames
+from tracker.output.video import VideoWriter
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGE = CHECKOUT / "docs/other-trackers.md"

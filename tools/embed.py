@@ -1,47 +1,6 @@
-"""Describe detections once, for any tracker: `python -m tools.embed --seq SEQ --det FILE --out FILE.npy`.
+"""`python -m tools.embed`: `flatsort embed` from a checkout."""
 
-Writes DeepSORT's format, N x (10 + D): the detections with a feature each. `track` computes the same where features are
-missing; this is for other programs, and for features that several runs share.
-"""
-
-from __future__ import annotations
-
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from tracker.command import let_threads_sleep, run_command
-from tracker.errors import InputError
-from tracker.jobs import progress_of
-from tracker.motchallenge import write_detections_npy
-from tracker.pipeline import embed
-from tracker.sequences import find_sequences
-
-
-def main(
-    seq: Annotated[list[str], typer.Option(help="Sequences, as for `track`: names under --root, folders or videos.")],
-    det: Annotated[str, typer.Option(help="Detections or a detector, as for `track`; {seq} is the sequence's name.")],
-    out: Annotated[str, typer.Option(help="FILE.npy to write; of several sequences {seq} is the name.")],
-    root: Annotated[Path | None, typer.Option(help="Folder of sequences; default $MOT_ROOT.")] = None,
-    descriptor: Annotated[str, typer.Option(help="Descriptor, as for `track`.")] = "default",
-) -> None:
-    """Give every detection a feature and write both."""
-    if not out.endswith(".npy"):
-        raise InputError(f"--out {out}: expected a name that ends in .npy")
-    sequences = find_sequences(seq, root)
-    if len(sequences) > 1 and "{seq}" not in out:
-        raise InputError(f"--out {out}: expected {{seq}} in the name, as {len(sequences)} sequences would share it")
-    for sequence in sequences:
-        path = Path(out.replace("{seq}", sequence.name))
-        with progress_of(sequence.name) as progress:
-            table = embed(sequence, det, descriptor, progress)
-        if table.features is None:
-            raise InputError(f"{sequence.name}: {det} detects nothing")
-        write_detections_npy(path, table.frames, table.boxes, table.scores, table.features)
-        print(f"{sequence.name}: {len(table)} detections with {table.features.shape[1]} features each -> {path}")
-
+from tracker.commands.main import run
 
 if __name__ == "__main__":
-    let_threads_sleep()
-    run_command(main, "embed", many_values=("--seq",))
+    run("embed")

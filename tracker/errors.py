@@ -1,11 +1,5 @@
-"""The one exception for input a user can mend."""
+"""The one exception for input a user can mend, which both halves share."""
 
-from __future__ import annotations
+from embedding.errors import InputError
 
-
-class InputError(ValueError):
-    """Bad input from outside: a file, a field, an option.
-
-    The message is one line that says where, what was found and what was expected. Commands print it and end with
-    exit code 2.
-    """
+__all__ = ["InputError"]

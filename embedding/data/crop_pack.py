@@ -21,9 +21,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embedding.checkpoint import atomic
-from embedding.cropping import SIDE
+from embedding.descriptors.cropping import SIDE
 from embedding.errors import InputError
+from embedding.training.checkpoint import atomic
 
 NOBODY = -1
 

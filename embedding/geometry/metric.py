@@ -11,7 +11,7 @@ import math
 
 import torch
 
-from embedding.flatness import Decoder, jacobian
+from embedding.vae.flatness import Decoder, jacobian
 
 CHUNK = 512  # latents a pass: bounds memory, not accuracy
 

@@ -25,10 +25,10 @@ from embedding.adapters import (
     norfair_reid_distance,
     unit_features,
 )
-from tracker.boxes import tlwh_to_xyxy
-from tracker.demo_figure import Look, Pose, bounding_box, draw_shapes, figure
-from tracker.demo_scene import background
-from tracker.frames import open_frames
+from tracker.core.boxes import tlwh_to_xyxy
+from tracker.demo.figure import Look, Pose, bounding_box, draw_shapes, figure
+from tracker.demo.scene import background
+from tracker.input.frames import open_frames
 
 LENGTH, MEETING, HIDDEN = 50, 25, 5  # frames; when they meet; for how long before and after that nobody is seen
 SPEED, DEPTH = 0.06, 11.0  # metres a frame; metres from the camera

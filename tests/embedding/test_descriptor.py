@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from embedding import Descriptor
-from embedding.cropping import cut_crops
+from embedding.descriptors.cropping import cut_crops
 from embedding.errors import InputError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
@@ -43,7 +43,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_model(path: Path, kind: str = "crops") -> None:
     """An untrained model of small crops."""
     from embedding.config import parse_model
-    from embedding.model import FlatVAE, save_model
+    from embedding.vae.model import FlatVAE, save_model
 
     layers = {"widths": [4]}
     tree = {"latent_dim": 3, "encoder": layers, "decoder": layers, "prior": layers}

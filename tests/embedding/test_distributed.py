@@ -9,10 +9,10 @@ from torch import Tensor, distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from embedding.config import TrainingConfig, parse_config
-from embedding.constraint import Constraint
-from embedding.contrast import Pairs
-from embedding.model import FlatVAE
-from embedding.objective import Noise, Objective, Terms, draw_noise
+from embedding.training.constraint import Constraint
+from embedding.training.contrast import Pairs
+from embedding.training.objective import Noise, Objective, Terms, draw_noise
+from embedding.vae.model import FlatVAE
 
 CASES = [("absolute", "exact"), ("absolute", "directional"), ("relative", "directional"), ("relative", "exact")]
 SHAPE, BATCH, LATENT_DIM = (12,), 16, 4

@@ -12,12 +12,12 @@ import torch
 
 from embedding import Descriptor, export
 from embedding.config import parse_model
+from embedding.descriptors.latent import LatentDescriptor
+from embedding.descriptors.onnx import OnnxDescriptor
 from embedding.errors import InputError
 from embedding.export import export_onnx, licence
-from embedding.latent import LatentDescriptor
-from embedding.model import FlatVAE, save_model
-from embedding.networks import VGG16Encoder
-from embedding.onnx_descriptor import OnnxDescriptor
+from embedding.vae.model import FlatVAE, save_model
+from embedding.vae.networks import VGG16Encoder
 
 onnx = pytest.importorskip("onnx", reason="needs onnx: pip install 'flatsort[onnx]'")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'flatsort[onnx]'")

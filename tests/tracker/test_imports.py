@@ -22,16 +22,19 @@ def modules_after(statement: str) -> set[str]:
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-        ("import tracker", {"torch", "torchvision", "scipy", "embedding", "typer", "rich"} | ON_USE),
+        ("import tracker", {"torch", "torchvision", "scipy", "typer", "rich"} | ON_USE),
         # one frame of each preset: everything the hot path needs, and still no torch
         (
             "from tracker import *\n"
             "for name in ('sort', 'deepsort', 'flatsort'):\n"
             "    Tracker.from_config(name).update(Detections([[0, 0, 9, 9]] * 2, features=[[1, 0]] * 2))",
-            {"torch", "torchvision", "scipy", "embedding"} | ON_USE,
+            {"torch", "torchvision", "scipy"} | ON_USE,
         ),
-        ("import tracker.cli", {"torch", "torchvision", "embedding"} | ON_USE),
-        ("import tracker.pipeline, tracker.jobs, tracker.evaluation", {"torch", "torchvision", "embedding"} | ON_USE),
+        ("import tracker.commands.track", {"torch", "torchvision"} | ON_USE),
+        (
+            "import tracker.run.pipeline, tracker.run.parallel, tracker.evaluate.scores",
+            {"torch", "torchvision"} | ON_USE,
+        ),
         ("import embedding", {"torch", "torchvision", "tracker", "scipy"} | ON_USE),
         ("from embedding import Descriptor; Descriptor.load('colour')", {"torch", "torchvision", "tracker"}),
     ],

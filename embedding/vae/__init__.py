@@ -1,0 +1,4 @@
+"""The flat VAE: networks, prior, likelihood, flatness penalty, the model and its files.
+
+Imports torch, `embedding.config` and what is below it.
+"""

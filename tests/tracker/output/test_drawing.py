@@ -1,0 +1,147 @@
+"""Tracks on frames: every id its colour, coasting told from seen, trails that end, and a window where there is none."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from tracker.core.detections import Tracks
+from tracker.output.drawing import Trails, colour_of, draw_tracks, show
+from tracker.errors import InputError
+
+GREY = np.full((200, 300, 3), 90, np.uint8)
+
+
+def tracks(*boxes: list[float], ids: list[int] | None = None, coasting: bool = False) -> Tracks:
+    count = len(boxes)
+    return Tracks(
+        ids=np.array(ids or range(1, count + 1), np.int64),
+        boxes=np.array(boxes, np.float64).reshape(-1, 4),
+        scores=np.ones(count),
+        detection=np.full(count, -1) if coasting else np.arange(count),
+        class_ids=np.full(count, -1),
+    )
+
+
+def of_colour(image: np.ndarray, track: int) -> np.ndarray:
+    return (image == np.array(colour_of(track), np.uint8)).all(axis=2)
+
+
+def test_boxes_are_drawn_where_they_are_and_the_frame_is_kept() -> None:
+    image = GREY.copy()
+    drawn = draw_tracks(image, tracks([50, 60, 120, 160], [200, 60, 250, 150]))
+    assert (image == GREY).all()
+    for track, (left, top, right, bottom) in ((1, (50, 60, 120, 160)), (2, (200, 60, 250, 150))):
+        rows, columns = np.nonzero(of_colour(drawn, track))
+        assert of_colour(drawn, track)[top : bottom + 1, [left, right]].all()
+        assert (rows.max(), columns.min(), columns.max()) == (bottom, left, right)
+        assert rows.min() < top  # the label stands on the box
+
+
+def test_a_coasting_box_is_dashed() -> None:
+    box = [50, 60, 120, 160]
+    edge = {
+        coasting: of_colour(draw_tracks(GREY, tracks(box, coasting=coasting)), 1)[61:160, 120].mean()
+        for coasting in (0, 1)
+    }
+    assert edge[0] == 1
+    assert 0.3 < edge[1] < 0.7
+
+
+def test_the_nearer_box_is_drawn_over_the_farther() -> None:
+    near, far = [100, 50, 200, 190], [80, 40, 220, 150]
+    drawn = draw_tracks(GREY, tracks(near, far))
+    assert of_colour(drawn, 1)[150, [100, 200]].all()  # where the far box's lower edge crosses the near one
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        [-50, -50, 20, 20],  # over the corner
+        [1000, 1000, 1100, 1100],  # outside
+        [-1e12, -1e12, 1e12, 1e12],  # a filter gone astray
+        [10, 0, 40, 199],  # no room above for the label
+    ],
+)
+@pytest.mark.parametrize("coasting", [False, True])
+def test_boxes_that_leave_the_frame_can_be_drawn(box: list[float], coasting: bool) -> None:
+    assert draw_tracks(GREY, tracks(box, coasting=coasting), Trails()).shape == GREY.shape
+
+
+def test_no_tracks_leave_the_frame_as_it_is() -> None:
+    assert (draw_tracks(GREY, tracks(), Trails()) == GREY).all()
+
+
+def test_the_label_stays_inside_the_frame() -> None:
+    drawn = draw_tracks(GREY, tracks([280, 0, 299, 199], ids=[12345]))
+    assert of_colour(drawn, 12345)[:20].sum() > 200
+
+
+def test_trails_follow_the_feet_and_end() -> None:
+    trails = Trails(length=5)
+    for step in range(8):
+        trails.update(tracks([step, 0, step + 10, 20]))
+    np.testing.assert_array_equal(trails.visible()[1], [[5 + step, 20] for step in range(3, 8)])
+    trails.update(tracks([50, 0, 60, 20], ids=[2]))
+    assert list(trails.visible()) == [2]  # unseen, but remembered
+    trails.update(tracks([8, 0, 18, 20]))
+    assert len(trails.visible()[1]) == 5
+    for _ in range(7):
+        trails.update(tracks())
+    trails.update(tracks([100, 0, 110, 20]))
+    assert len(trails.visible()[1]) == 1  # forgotten: nothing is kept for ids that never come back
+
+
+def test_colours_stay_and_neighbouring_ids_differ() -> None:
+    colours = np.array([colour_of(track) for track in range(1, 200)])
+    assert (colours == [colour_of(track) for track in range(1, 200)]).all()
+    for distance in (1, 2, 3, 4):
+        assert np.abs(colours[distance:] - colours[:-distance]).max(axis=1).min() > 60
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there is always a display")
+def test_live_window_without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(InputError, match="no display"):
+        show(GREY)
+
+
+def test_live_window_of_an_opencv_without_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    import cv2
+
+    def unsupported(*_: object) -> None:
+        raise cv2.error("The function is not implemented")
+
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(cv2, "imshow", unsupported)
+    with pytest.raises(InputError, match="no window support"):
+        show(GREY)
+
+
+@pytest.mark.parametrize(
+    ("key", "visible", "goes_on"),
+    [
+        (-1, 1.0, True),  # nothing pressed
+        (ord("x"), 1.0, True),  # another key
+        (ord("q"), 1.0, False),  # quit
+        (27, 1.0, False),  # Esc
+        (-1, 0.0, False),  # closed with the mouse
+    ],
+)
+def test_live_window_ends_when_the_user_says_so(
+    monkeypatch: pytest.MonkeyPatch, key: int, visible: float, goes_on: bool
+) -> None:
+    import cv2
+
+    monkeypatch.setenv("DISPLAY", ":0")
+    for name, result in (
+        ("imshow", None),
+        ("waitKey", key),
+        ("getWindowProperty", visible),
+        ("destroyAllWindows", None),
+    ):
+        monkeypatch.setattr(cv2, name, lambda *_, result=result: result)
+    assert show(GREY) is goes_on

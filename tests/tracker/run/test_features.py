@@ -1,0 +1,105 @@
+"""Features of frames: together where that is faster, side by side, and still each frame its own, in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tracker.run.features
+from embedding import Descriptor
+from tracker import Detections, InputError
+from tracker.files.motchallenge import read_detections
+from tracker.run.features import MOST_FRAMES, FeatureCache, Observed
+
+LENGTH = 16
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture
+def detections(tmp_path: Path) -> Path:
+    """Three people in every frame."""
+    rows = [(frame, -1, 40 + 90 * person, 20, 30, 80, 0.9) for frame in range(1, LENGTH + 1) for person in range(3)]
+    np.savetxt(tmp_path / "det.txt", rows, fmt="%g", delimiter=",")
+    return tmp_path / "det.txt"
+
+
+def test_frames_are_described_together_and_each_gets_its_own(detections: Path, tmp_path: Path) -> None:
+    cache = FeatureCache("pixels", detections, tmp_path / "out.txt")
+    table = read_detections(detections)
+    images = dict(enumerate(RANDOM.integers(0, 256, (LENGTH, 120, 320, 3), dtype=np.uint8), start=1))
+    empty = Detections(np.zeros((0, 4)))
+    frames: list[Observed] = [(f, images[f], table.at(f) if f != 5 else empty) for f in images]
+    taken: list[int] = []
+
+    def watched() -> Iterator[Observed]:
+        for observed in frames:
+            taken.append(observed[0])
+            yield observed
+
+    describe = Descriptor.load("pixels")
+    read_ahead = []
+    for frame, image, found in cache.describe(watched(), batch=7):
+        assert image is images[frame] and found.features is not None
+        np.testing.assert_allclose(found.features, describe(image, found.boxes), atol=1e-6)
+        read_ahead.append(len(taken) - frame)
+    assert len(read_ahead) == LENGTH
+    assert max(read_ahead) == 3  # nine boxes in three frames; four, where one is empty
+    taken.clear()
+    assert [len(taken) - frame for frame, *_ in cache.describe(watched(), batch=1)] == [0] * LENGTH  # live
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_batches_side_by_side_keep_their_order(detections: Path, tmp_path: Path, workers: int) -> None:
+    class Slow:
+        """Takes longest for the first frames, and fails where it is told to."""
+
+        name, dimension = "slow", 1
+        fails_at = 0
+
+        def __call__(self, image: np.ndarray, boxes: Any) -> np.ndarray:
+            frame = int(image[0, 0, 0])
+            if frame == self.fails_at:
+                raise InputError("broken")
+            time.sleep(0.02 / frame)
+            return np.full((len(boxes), 1), frame, np.float32)
+
+    cache = FeatureCache("pixels", detections, tmp_path / "out.txt")
+    slow = Slow()
+    cache._descriptor = Descriptor(slow)
+    table = read_detections(detections)
+    frames: list[Observed] = [(f, np.full((9, 9, 3), f, np.uint8), table.at(f)) for f in range(1, LENGTH + 1)]
+    found = [(frame, seen.features) for frame, _, seen in cache.describe(frames, 1, workers)]
+    assert [frame for frame, _ in found] == list(range(1, LENGTH + 1))
+    assert all(features is not None and (features == frame).all() for frame, features in found)
+    cache.save(table)
+    assert cache.path is not None
+    kept = read_detections(cache.path)
+    np.testing.assert_array_equal(kept.features, kept.frames[:, None])
+    slow.fails_at = 9
+    seen: list[int] = []
+    with pytest.raises(InputError, match="broken"):
+        seen.extend(frame for frame, *_ in cache.describe(frames, 1, workers))
+    assert seen == list(range(1, 9))
+
+
+@pytest.mark.parametrize("limit", [MOST_FRAMES, 3])
+def test_frames_without_anybody_do_not_pile_up(
+    detections: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(tracker.run.features, "MOST_FRAMES", limit)
+    cache = FeatureCache("pixels", detections, tmp_path / "out.txt")
+    image, nobody = np.zeros((9, 9, 3), np.uint8), Detections(np.zeros((0, 4)))
+    pulled = 0
+
+    def watched() -> Iterator[Observed]:
+        nonlocal pulled
+        for pulled in range(1, 21):
+            yield pulled, image, nobody
+
+    waiting = [pulled - frame for frame, *_ in cache.describe(watched())]
+    assert max(waiting) == limit - 1

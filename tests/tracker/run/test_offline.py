@@ -1,0 +1,226 @@
+"""Interpolation and smoothing of finished tracks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracker import Detections, Tracks
+from tracker.core.boxes import iou, xyxy_to_xyah
+from tracker.core.detections import FloatArray, IntArray
+from tracker.run.offline import TrackRecord, interpolate, smooth
+
+
+def make(
+    frames: list[int] | IntArray, boxes: FloatArray, seen: list[bool] | None = None, track_id: int = 1
+) -> TrackRecord:
+    """One track, measured where it is written unless `seen` says otherwise."""
+    count = len(frames)
+    detection = np.zeros(count, np.int64) if seen is None else np.where(seen, 0, -1)
+    measured = np.where((detection >= 0)[:, None], boxes, np.nan)
+    return TrackRecord(
+        np.asarray(frames, np.int64),
+        np.full(count, track_id),
+        np.asarray(boxes, float).copy(),
+        np.linspace(0.5, 1, count),
+        detection,
+        measured,
+        np.full(count, 3),
+    )
+
+
+def line(frames: list[int] | IntArray) -> FloatArray:
+    """A person who walks and grows along a straight line."""
+    t = np.asarray(frames, float)[:, None]
+    return np.array([100.0, 50, 140, 130]) + t * np.array([3.0, 1, 3.5, 2])
+
+
+# --- interpolation ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("frames", "max_gap", "expected"),
+    [
+        ([1, 2, 5], 2, [1, 2, 3, 4, 5]),  # a gap of two
+        ([1, 2, 5], 1, [1, 2, 5]),  # too long
+        ([1, 3, 7, 9], 1, [1, 2, 3, 7, 8, 9]),  # two are short enough, one is not
+        ([1, 3, 7, 9], 3, [1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        ([4], 10, [4]),  # one row
+        ([], 10, []),  # none
+        ([1, 2, 3], 10, [1, 2, 3]),  # no gap
+    ],
+)
+def test_a_straight_line_is_filled_up_to_the_limit(frames: list[int], max_gap: int, expected: list[int]) -> None:
+    filled = interpolate(make(frames, line(frames)), max_gap)
+    assert filled.frames.tolist() == expected
+    np.testing.assert_allclose(filled.boxes, line(expected), rtol=1e-12)
+    assert (filled.detection >= 0).tolist() == [frame in frames for frame in expected]
+    assert np.isnan(filled.measured[filled.detection < 0]).all()
+    assert (filled.class_ids == 3).all()
+    if len(frames) > 1:
+        np.testing.assert_allclose(filled.scores, np.interp(expected, frames, np.linspace(0.5, 1, len(frames))))
+
+
+def test_coasted_boxes_in_a_filled_gap_are_replaced_and_others_stay() -> None:
+    frames = [1, 2, 3, 4, 5, 9, 10, 11]
+    seen = [True, False, True, True, False, True, False, False]  # coasted: in a short gap, into a long one, at the end
+    boxes = line(frames)
+    boxes[[1, 4, 6, 7]] += 25  # drifted
+    filled = interpolate(make(frames, boxes, seen), 2)
+    assert filled.frames.tolist() == frames
+    np.testing.assert_allclose(filled.boxes[1], line([2])[0])
+    np.testing.assert_allclose(filled.boxes[2:], boxes[2:])
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 10**6), max_gap=st.integers(0, 6))
+def test_interpolation_of_many_tracks_is_that_of_each(seed: int, max_gap: int) -> None:
+    random = np.random.default_rng(seed)
+    tracks = []
+    for track_id in range(1, int(random.integers(2, 6))):
+        frames = np.flatnonzero(random.random(25) < random.uniform(0.1, 0.9)) + 1
+        tracks.append(make(frames, line(frames) + random.normal(0, 5, (len(frames), 4)), track_id=track_id))
+    together = interpolate(TrackRecord.concatenate(tracks), max_gap)
+    for track in filter(len, tracks):
+        mine = together.select(together.ids == track.ids[0])
+        short = [(a, b) for a, b in pairwise(track.frames.tolist()) if b - a - 1 <= max_gap]
+        wanted = sorted({*track.frames.tolist(), *(frame for a, b in short for frame in range(a, b))})
+        assert mine.frames.tolist() == wanted
+        for corner in range(4):
+            np.testing.assert_allclose(mine.boxes[:, corner], np.interp(wanted, track.frames, track.boxes[:, corner]))
+    keys = list(zip(together.frames.tolist(), together.ids.tolist(), strict=True))
+    assert keys == sorted(set(keys))  # sorted, no row twice
+
+
+# --- smoothing -------------------------------------------------------------------------------------------------------
+
+
+def dense_smoother(frames: IntArray, measured: FloatArray) -> FloatArray:
+    """Filter and Rauch-Tung-Striebel smoother with full matrices (Rauch et al. 1965), means [T, 4] as xyah."""
+    transition, observe = np.eye(8) + np.eye(8, k=4), np.eye(4, 8)
+    z = dict(zip(frames.tolist(), xyxy_to_xyah(measured), strict=True))
+
+    def process(h: float) -> FloatArray:
+        return np.diag([h / 20, h / 20, 1e-2, h / 20, h / 160, h / 160, 1e-5, h / 160]) ** 2
+
+    first = z[int(frames[0])]
+    h = first[3]
+    mean = np.concatenate((first, np.zeros(4)))
+    covariance = np.diag([h / 10, h / 10, 1e-2, h / 10, h / 16, h / 16, 1e-5, h / 16]) ** 2
+    filtered, predicted = [(mean, covariance)], []
+    for frame in range(int(frames[0]) + 1, int(frames[-1]) + 1):
+        covariance = transition @ covariance @ transition.T + process(mean[3])
+        mean = transition @ mean
+        predicted.append((mean, covariance))
+        if frame in z:
+            noise = np.diag([mean[3] / 20, mean[3] / 20, 1e-1, mean[3] / 20]) ** 2
+            gain = covariance @ observe.T @ np.linalg.inv(observe @ covariance @ observe.T + noise)
+            mean = mean + gain @ (z[frame] - observe @ mean)
+            covariance = covariance - gain @ observe @ covariance
+        filtered.append((mean, covariance))
+    means = [filtered[-1][0]]
+    for (mean, covariance), (ahead, ahead_covariance) in zip(filtered[-2::-1], predicted[::-1], strict=True):
+        gain = covariance @ transition.T @ np.linalg.inv(ahead_covariance)
+        means.append(mean + gain @ (means[-1] - ahead))
+    return np.array(means[::-1])[:, :4]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_smoothing_is_the_dense_rts_smoother(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    frames = np.flatnonzero(random.random(60) < 0.7) + 5
+    boxes = line(frames) + random.normal(0, 4, (len(frames), 4))
+    smoothed = smooth(make(frames, boxes))
+    wanted = dense_smoother(frames, boxes)[frames - frames[0]]
+    np.testing.assert_allclose(xyxy_to_xyah(smoothed.boxes), wanted, rtol=1e-8, atol=1e-8)
+    assert smoothed.frames.tolist() == frames.tolist()
+
+
+def test_smoothing_halves_the_error_of_a_noisy_walk() -> None:
+    random = np.random.default_rng(0)
+    frames = np.arange(1, 121)
+    true = np.array([100.0, 50, 150, 170]) + np.stack(
+        (2 * frames, 20 * np.sin(frames / 20), 2 * frames, 20 * np.sin(frames / 20)), axis=1
+    )
+    noisy = true + random.normal(0, 5, true.shape)
+    smoothed = smooth(make(frames, noisy)).boxes
+    error_before, error_after = (np.sqrt(np.square(boxes - true).mean()) for boxes in (noisy, smoothed))
+    assert error_after < 0.5 * error_before
+
+
+def test_a_person_at_rest_stays_at_rest() -> None:
+    frames = np.arange(1, 30)
+    boxes = np.tile([10.0, 20, 50, 100], (29, 1))
+    np.testing.assert_allclose(smooth(make(frames, boxes)).boxes, boxes, rtol=1e-12)
+
+
+def test_a_straight_line_stays_straight() -> None:
+    frames = np.arange(1, 80)
+    boxes = np.array([10.0, 20, 50, 100]) + frames[:, None] * np.array([4.0, -1, 4, -1])
+    smoothed = smooth(make(frames, boxes)).boxes
+    assert np.abs(np.diff(smoothed, n=2, axis=0)).max() < 0.2  # no bend of more than 0.2 pixels a frame
+    assert iou(smoothed, boxes).diagonal().min() > 0.9
+
+
+def test_each_track_is_smoothed_by_itself_and_rows_stay() -> None:
+    random = np.random.default_rng(4)
+    tracks = [
+        make(frames, line(frames) + random.normal(0, 3, (len(frames), 4)), track_id=track_id)
+        for track_id, frames in enumerate(([1, 2, 3, 6, 7], [2, 3, 4], [3], [5, 9]), start=1)
+    ]
+    together = TrackRecord.concatenate(tracks)
+    smoothed = smooth(together)
+    assert smoothed.frames.tolist() == together.frames.tolist()
+    assert smoothed.ids.tolist() == together.ids.tolist()
+    assert (together.boxes != smoothed.boxes).any()
+    for track in tracks:
+        alone = smooth(track)
+        np.testing.assert_array_equal(alone.boxes, smoothed.boxes[smoothed.ids == track.ids[0]])
+    np.testing.assert_array_equal(smooth(tracks[2]).boxes, tracks[2].boxes)  # one row: nothing to go by
+
+
+def test_coasted_rows_are_smoothed_between_and_predicted_after_the_measurements() -> None:
+    frames = np.arange(1, 13)
+    seen = [True] * 5 + [False] * 2 + [True] * 3 + [False] * 2
+    boxes = np.array([10.0, 20, 50, 100]) + frames[:, None] * np.array([4.0, 0, 4, 0])
+    drifted = np.where(np.array(seen)[:, None], boxes, boxes + 40)
+    smoothed = smooth(make(frames, drifted, seen)).boxes
+    assert np.abs(smoothed - boxes).max() < 8  # none went with the drift
+    assert smoothed[-1, 0] > smoothed[-2, 0] > smoothed[-3, 0]  # it goes on walking
+
+
+def test_nothing_comes_of_nothing() -> None:
+    for record in (smooth(TrackRecord.empty()), interpolate(TrackRecord.empty(), 5), TrackRecord.concatenate([])):
+        assert len(record) == 0
+        assert record.boxes.shape == record.measured.shape == (0, 4)
+
+
+def test_a_record_gives_back_the_tracks_of_each_frame() -> None:
+    detections = Detections([[0, 0, 10, 10], [20, 0, 30, 10]], [0.5, 0.7])
+    tracks = Tracks(
+        ids=np.array([4, 9]),
+        boxes=np.array([[1.0, 0, 11, 10], [50, 0, 60, 10]]),
+        scores=np.array([0.7, 0.2]),
+        detection=np.array([1, -1]),
+        class_ids=np.array([2, -1]),
+    )
+    record = TrackRecord.concatenate(
+        [TrackRecord.of_frame(8, tracks, detections), TrackRecord.of_frame(7, tracks, detections)]
+    )
+    assert record.frames.tolist() == [7, 7, 8, 8]
+    np.testing.assert_array_equal(record.measured[:2], [[20, 0, 30, 10], [np.nan] * 4])
+    for frame, count in ((7, 2), (8, 2), (9, 0)):
+        found = record.at(frame)
+        for name in ("ids", "boxes", "scores", "detection", "class_ids"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(tracks, name)[:count])
+
+
+def test_a_record_finds_the_detections_behind_rows_without_area() -> None:
+    detections = Detections([[5, 5, 5, 9], [10, 20, 30, 60], [5, 5, 9, 5], [50, 20, 70, 60]])
+    tracks = Tracks(np.array([1, 2, 3]), np.ones((3, 4)), np.ones(3), np.array([3, -1, 1]), np.full(3, -1))
+    measured = TrackRecord.of_frame(1, tracks, detections).measured
+    np.testing.assert_array_equal(measured, [[50, 20, 70, 60], [np.nan] * 4, [10, 20, 30, 60]])

@@ -1,0 +1,124 @@
+"""Reproduce the paper's figures: `python -m tools.paper pendulum|human|mnist|table1|ablations|all --out DIR [--quick]`.
+
+Trains what is missing, measures, draws DIR/figureNN-*.png and writes DIR/NAME.json.
+
+`python -m tools.paper descriptors --root MOT16 --out DIR` compares appearance descriptors on ground-truth crops,
+`python -m tools.paper table2 --root MOT16 --seq all --det poi.npy --out DIR` tracks with each preset and descriptor.
+They write DIR/NAME.json and DIR/NAME.md; the first draws a map of each descriptor, rows of nearest neighbours and
+spectra, the last bars, an occlusion as a film strip and, with --sweep, IDF1 over the threshold.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from embedding.errors import InputError, TrainingError
+from tools.paper.experiments import EXPERIMENTS, ON_DATA
+from tracker.commands.command_line import run_command
+
+if TYPE_CHECKING:
+    from tools.paper.bench import Bench
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the experiments on data are measured on; the options of the same names say what each is."""
+
+    root: Path | None = None
+    seq: tuple[str, ...] = ("MOT16-11",)
+    det: tuple[str, ...] = ("sdp.txt",)
+    descriptor: tuple[str, ...] = ()
+    every: int = 8
+    supervised: Path | None = None
+    sweep: bool = False
+    adapt_minutes: float = 4.0
+
+
+def main(
+    experiment: Annotated[str, typer.Argument(help=f"{', '.join((*EXPERIMENTS, *ON_DATA))}, or all that need no data")],
+    out: Annotated[Path, typer.Option(help="folder of figures, JSON files and trained models")],
+    quick: Annotated[bool, typer.Option("--quick", help="small sizes, to see that everything runs")] = False,
+    root: Annotated[Path | None, typer.Option(help="descriptors, table2: folder of sequences, as for `track`")] = None,
+    seq: Annotated[list[str] | None, typer.Option(help="the same: names under --root; default MOT16-11")] = None,
+    det: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="descriptors: detections whose tracklets are a query's own; table2: several to track, files as for "
+            "`track` or folders of SEQUENCE.npy or .txt; default sdp.txt"
+        ),
+    ] = None,
+    descriptor: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="names or files (.safetensors, run's folder, .onnx); default all that ship. "
+            "table2: LABEL=SPEC, beside all that ship"
+        ),
+    ] = None,
+    every: Annotated[int, typer.Option(help="descriptors: of N frames one is used")] = Data.every,
+    supervised: Annotated[Path | None, typer.Option(help="table2: DeepSORT's network, an .onnx file")] = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="table2: over thresholds on cosine distance too")] = False,
+    adapt_minutes: Annotated[
+        float, typer.Option(help="table2: CPU minutes of adaptation to each sequence; 0 for none")
+    ] = Data.adapt_minutes,
+) -> None:
+    """Train what is missing, measure and draw."""
+    warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)  # torch's own use of it
+    data = Data(
+        root=root,
+        seq=tuple(seq or Data.seq),
+        det=tuple(det or Data.det),
+        descriptor=tuple(descriptor or ()),
+        every=every,
+        supervised=supervised,
+        sweep=sweep,
+        adapt_minutes=adapt_minutes,
+    )
+    try:
+        run(experiment, out, quick, data)
+    except TrainingError as error:
+        print(f"paper: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def run(experiment: str, out: Path, quick: bool, data: Data) -> None:
+    """One experiment, or all of them that need no data on the same models."""
+    known = [*EXPERIMENTS, *ON_DATA, "all"]
+    if experiment not in known:
+        near = difflib.get_close_matches(experiment, known, n=1, cutoff=0)[0]
+        raise InputError(f"{experiment}: no such experiment, expected one of {', '.join(known)}; {near}?")
+    from tools.paper.bench import Bench  # torch takes seconds to import: a wrong name should not
+
+    bench = Bench(out, quick)
+    for name in EXPERIMENTS if experiment == "all" else [experiment]:
+        began = time.perf_counter()
+        path = bench.write(name, _measure(name, bench, data))
+        print(f"{name}: wrote {path} after {time.perf_counter() - began:.0f} s")
+
+
+def _measure(name: str, bench: Bench, data: Data) -> dict[str, Any]:
+    """The figures of one experiment."""
+    if name == "descriptors":
+        from tools.paper.descriptors import truth as paper_descriptors
+
+        if len(data.det) > 1:
+            raise InputError(f"descriptors: --det {' '.join(data.det)}, expected one")
+        return paper_descriptors.run(bench, data.root, data.seq, data.det[0], data.descriptor, data.every)
+    if name == "table2":
+        from tools.paper.table2 import experiment
+
+        return experiment.run(bench, data)
+    figures: dict[str, Any] = importlib.import_module(EXPERIMENTS[name]).run(bench)
+    return figures
+
+
+if __name__ == "__main__":
+    run_command(main, "paper", many_values=("--seq", "--det", "--descriptor"))

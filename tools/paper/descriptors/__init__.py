@@ -1,0 +1,1 @@
+"""Descriptors compared on ground-truth crops: `python -m tools.paper descriptors`."""

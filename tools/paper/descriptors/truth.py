@@ -1,0 +1,231 @@
+"""What the comparison of descriptors needs of the tracker's side: sequences, ground truth, tracklets, frames."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedding.descriptors.cropping import SIDE, cut_crops
+from tracker.commands.crops import match_identities, visibility
+from tracker.core.detections import FloatArray, IntArray
+from tracker.core.tracklets import link
+from tracker.errors import InputError
+from tracker.evaluate.scores import is_counted
+from tracker.files.motchallenge import DetectionTable, TrackTable, atomic_path, read_detections, read_tracks
+from tracker.input.frames import Image, open_frames
+from tracker.input.sequences import Sequence as Video
+from tracker.input.sequences import find_detections, find_sequences
+from tracker.run.parallel import progress_of
+
+if TYPE_CHECKING:
+    from embedding.retrieval import Labels
+    from tools.paper.bench import Bench
+
+VISIBILITY = 0.3  # share of a person that a crop shows at least
+NO_TRACKLET = -1
+CROPS = "crops"  # kept as if they were a descriptor's features
+
+Array = NDArray[Any]
+Describe = Callable[[Image, FloatArray], Array]  # image and boxes [K, 4] -> [K, ...]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The ground-truth crops of one sequence.
+
+    Attributes:
+        video: the sequence.
+        frames, identities: [N], frames ascending.
+        boxes: [N, 4] corners in pixels.
+        tracklets: [N] label-free tracklet of the detection that shows the person, -1 where none does.
+    """
+
+    video: Video
+    frames: IntArray
+    identities: IntArray
+    boxes: FloatArray
+    tracklets: IntArray
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def digest(self, describe: str) -> str:
+        """Twelve characters that differ where what `describe` makes of the crops may differ."""
+        digest = hashlib.sha1(f"{describe} {self.video.frames}".encode(), usedforsecurity=False)
+        for column in (self.frames, self.boxes):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()[:12]
+
+
+def run(
+    bench: Bench, root: Path | None, names: Sequence[str], det: str, specs: Sequence[str], every: int
+) -> dict[str, Any]:
+    """Compare descriptors on ground-truth crops; what they make of them is kept in the bench's folder.
+
+    Args:
+        bench: where to, and whether quickly.
+        root: of the sequences.
+        names: of sequences with frames, ground truth and detections.
+        det: file of the detections whose tracklets are a query's own.
+        specs: names or files of descriptors; none: all that ship.
+        every: of N frames one is used.
+
+    Returns:
+        The figures, as DIR/descriptors.json holds them.
+
+    Raises:
+        InputError: a sequence, file or descriptor is absent or malformed.
+    """
+    from tools.paper.descriptors import compare as descriptors  # torch takes seconds to import: a wrong name should not
+
+    if every < 1:
+        raise InputError(f"--every {every}: expected a number of frames from 1")
+    truths = [read_truth(video, det, every) for video in find_sequences(names, root)]
+    compared = descriptors.load_compared(specs or descriptors.shipped())
+    describers: dict[str, tuple[str, Describe]] = {CROPS: (CROPS, cut)}
+    describers |= {one.label: (one.describe.name, one.describe) for one in compared}
+    kept = [describe(truth, describers, bench.output) for truth in truths]
+    columns = {name: np.concatenate([part[name] for part in kept]) for name in describers}
+    about = {
+        "sequences": [truth.video.name for truth in truths],
+        "det": det,
+        "every": every,
+        "visibility": VISIBILITY,
+    }
+    return descriptors.run(bench, columns.pop(CROPS), label_crops(truths), compared, columns, about)
+
+
+def read_truth(video: Video, det: str, every: int) -> Truth:
+    """The people of every N-th frame who are to be found and are visible enough.
+
+    Raises:
+        InputError: the sequence lacks frames, ground truth or the detections, or nobody is left.
+    """
+    if video.ground_truth is None or video.frames is None:
+        lacking = "frames" if video.frames is None else "gt/gt.txt"
+        raise InputError(f"{video.name}: has no {lacking}, expected frames and ground truth")
+    path = find_detections(det, video)
+    if path is None:
+        raise InputError(f"--det {det}: a detector, expected a file of detections, whose tracklets are needed")
+    truth = read_tracks(video.ground_truth)
+    seen = visibility(video.ground_truth, truth) >= VISIBILITY
+    counted = is_counted(truth)
+    tracklets = own_tracklets(truth.select(counted), read_detections(path))
+    chosen = (seen & ((truth.frames - 1) % every == 0))[counted]
+    if not chosen.any():
+        raise InputError(f"{video.ground_truth}: nobody to compare in every {every} frames, expected pedestrians")
+    people = truth.select(counted).select(chosen)
+    return Truth(video, people.frames, people.ids, people.boxes, tracklets[chosen])
+
+
+def own_tracklets(truth: TrackTable, detections: DetectionTable) -> IntArray:
+    """Tracklet [N] of the detection that shows each box of the ground truth, -1 where none overlaps it enough.
+
+    Tracklets know nothing of identities: a person's crops are on as many as the linking breaks into.
+    """
+    identities = match_identities(detections.frames, detections.boxes, truth)
+    shows = np.flatnonzero(identities >= 0)
+    stride = 1 + max(truth.ids.max(initial=0), 0)
+    keys = detections.frames[shows] * stride + identities[shows]  # one detection at most a person and frame
+    order = np.argsort(keys)
+    wanted = truth.frames * stride + truth.ids
+    place = np.searchsorted(keys, wanted, sorter=order)
+    found = np.full(len(truth), NO_TRACKLET)
+    matched = np.isin(wanted, keys)
+    found[matched] = link(detections.frames, detections.boxes)[shows[order[place[matched]]]]
+    return found
+
+
+def label_crops(truths: Sequence[Truth]) -> Labels:
+    """The labels of all sequences' crops, one sequence after the other."""
+    from embedding.retrieval import Labels
+
+    return Labels(
+        np.concatenate([truth.identities for truth in truths]),
+        np.repeat(np.arange(len(truths)), [len(truth) for truth in truths]),
+        np.concatenate([truth.frames for truth in truths]),
+        np.concatenate([truth.tracklets for truth in truths]),
+    )
+
+
+def cut(image: Image, boxes: FloatArray) -> Array:
+    """Crops [K, 64, 64, 3] as the networks see them; black for a box outside the image."""
+    crops = np.zeros((len(boxes), SIDE, SIDE, 3), np.uint8)
+    found, inside = cut_crops(image, boxes)
+    crops[inside] = found
+    return crops
+
+
+def describe(truth: Truth, describers: Mapping[str, tuple[str, Describe]], folder: Path) -> dict[str, Array]:
+    """What each describer makes of a sequence's crops, kept from an earlier run or computed in one pass.
+
+    Args:
+        truth: the crops.
+        describers: label -> name, which differs between describers that give different features, and the describer.
+        folder: features are kept in FOLDER/features-LABEL-SEQUENCE.npz.
+
+    Returns:
+        label -> [N, ...].
+
+    Raises:
+        InputError: a frame is missing or cannot be read.
+    """
+    files = {label: folder / f"features-{_safe(label)}-{_safe(truth.video.name)}.npz" for label in describers}
+    digests = {label: truth.digest(name) for label, (name, _) in describers.items()}
+    found = {label: array for label in describers if (array := _read_kept(files[label], digests[label])) is not None}
+    missing = {label: describer for label, (_, describer) in describers.items() if label not in found}
+    if missing:
+        for label, array in _describe_frames(truth, missing).items():
+            with atomic_path(files[label]) as temporary:
+                np.savez(temporary, features=array, digest=digests[label])
+            found[label] = array
+    return found
+
+
+def _describe_frames(truth: Truth, describers: Mapping[str, Describe]) -> dict[str, Array]:
+    """All describers over the frames, once."""
+    parts: dict[str, list[Array]] = {label: [] for label in describers}
+    frames = []
+    for frame, image in _frames(truth):
+        start, stop = np.searchsorted(truth.frames, (frame, frame + 1))
+        if start < stop:
+            frames.append(frame)
+            for label, describer in describers.items():
+                parts[label].append(describer(image, truth.boxes[start:stop]))
+    absent = np.setdiff1d(truth.frames, frames)
+    if len(absent):
+        raise InputError(f"{truth.video.frames}: frame {absent[0]} is missing, but {truth.video.ground_truth} has it")
+    return {label: np.concatenate(arrays) for label, arrays in parts.items()}
+
+
+def _frames(truth: Truth) -> Iterator[tuple[int, Image]]:
+    """The frames up to the last one with a crop."""
+    assert truth.video.frames is not None
+    with open_frames(truth.video.frames) as source, progress_of(truth.video.name) as progress:
+        for done, (frame, image) in enumerate(source, start=1):
+            yield frame, image
+            progress(done, source.length)
+            if frame >= truth.frames[-1]:
+                return
+
+
+def _read_kept(path: Path, digest: str) -> Array | None:
+    """What an earlier run kept of the same crops by the same describer, or None."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return file["features"] if str(file["digest"]) == digest else None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _safe(name: str) -> str:
+    """A name as part of a file's name."""
+    return re.sub(r"[^\w.+-]", "_", name)

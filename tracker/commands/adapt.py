@@ -1,0 +1,92 @@
+"""Fit a descriptor to one camera: `python -m tools.adapt --seq SEQ [SEQ ...] --det FILE --out WEIGHTS.safetensors`.
+
+`track --adapt` does the same for each sequence by itself; this is for several videos of one camera, and for weights to
+be used again on its next video.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tracker.errors import InputError
+from tracker.footage.adapt import DEFAULT_MINUTES, ShareLines, ShowShare, adapt_to, describe
+from tracker.input.sequences import find_sequences
+
+if TYPE_CHECKING:
+    from embedding.training.adaptation import AdaptationReport
+
+
+def main(
+    seq: Annotated[list[str], typer.Option(help="One camera's videos: names under --root, folders or video files.")],
+    det: Annotated[str, typer.Option(help="Detections or a detector, as for `track`; {seq} is the sequence's name.")],
+    out: Annotated[Path, typer.Option(help="WEIGHTS.safetensors to write; the record is written beside it.")],
+    root: Annotated[Path | None, typer.Option(help="Folder of sequences; default $MOT_ROOT.")] = None,
+    descriptor: Annotated[str, typer.Option(help="The trained descriptor to start from, as for `track`.")] = "default",
+    minutes: Annotated[float, typer.Option(help="To learn for, of CPU time; of the clock on a GPU.")] = DEFAULT_MINUTES,
+    seed: Annotated[int, typer.Option(help="Of the learning, and of what is held back.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Fit a descriptor to the people of one camera, without labels; keep it as it was where that does not help."""
+    if out.suffix != ".safetensors":
+        raise InputError(f"--out {out}: expected a name that ends in .safetensors")
+    sequences = find_sequences(seq, root)
+    with share_shown() as progress:
+        report = adapt_to(sequences, det, descriptor, out, minutes, progress, seed=seed, device=device)
+    print_report(report)
+    print(f"weights: {_files(out)}")
+    below = [] if root is None else ["--root", str(root)]
+    print("use them:", shlex.join(["track", *below, "--seq", *seq, "--det", det, "--descriptor", str(out)]))
+
+
+@contextmanager
+def share_shown() -> Iterator[ShowShare]:
+    """A progress bar on a terminal, a plain line every few seconds elsewhere."""
+    if not sys.stderr.isatty():
+        yield ShareLines()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda share, text: bar.update(task, completed=share, description=text)
+
+
+def print_report(report: AdaptationReport) -> None:
+    """Print how well each candidate tells apart people it has not learnt from, which was chosen and why."""
+    if report.separation:
+        _print_candidates(report)
+        print(f"learnt from {report.tracklets} tracklets in {report.steps} steps, compared on {report.held_out} others")
+    print(describe(report.chosen, report.reason))
+
+
+def _print_candidates(report: AdaptationReport) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("")
+    for title in ("AUC", "true accepts at 1 %"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name, found in report.separation.items():
+        cells = (name, f"{found.auc:.3f}", f"{found.true_accepts:.1%}")
+        table.add_row(*cells, "chosen" if name == report.chosen else "")
+    console.print(table)
+
+
+def _files(out: Path) -> str:
+    """The files that weights of this name lie in, which may be parts."""
+    from embedding.vae.model import read_record, weight_files
+
+    files = [*weight_files(out, read_record(out)), out.with_suffix(".json")]
+    return ", ".join(map(str, files))

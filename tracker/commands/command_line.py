@@ -1,0 +1,79 @@
+"""Run a command line: one line and exit code 2 for bad input, options that take several values."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import typer
+
+from tracker.errors import InputError
+
+# click's base class of usage errors; typer carries its own copy of click or needs the real one, by version
+USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
+INTERRUPTED = 130  # the shell's exit code for Ctrl-C
+
+
+def let_threads_sleep() -> None:
+    """Let OpenMP's threads sleep where they wait for each other, unless the environment says otherwise.
+
+    They spin by default, on cores that decoding and tracking could use. To be called before torch is imported.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def run_command(
+    command: Callable[..., Any],
+    name: str,
+    arguments: Sequence[str] | None = None,
+    many_values: Sequence[str] = (),
+) -> NoReturn:
+    """Parse the arguments, run, exit.
+
+    Args:
+        command: a function with typer's annotations.
+        name: what messages begin with.
+        arguments: those of the process if None.
+        many_values: options that take all values up to the next option.
+    """
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command()(command)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        status = app(args=spread_values(given, many_values), prog_name=name, standalone_mode=False)
+    except USAGE_ERROR as error:
+        fail(name, error.format_message())
+    except InputError as error:
+        fail(name, str(error))
+    except OSError as error:  # a name too long, a disk gone: the system's own words
+        fail(name, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
+    if status == INTERRUPTED:  # which some versions of typer return by themselves, without a word
+        print(f"{name}: interrupted", file=sys.stderr)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def fail(name: str, message: str) -> NoReturn:
+    """End with one line and exit code 2."""
+    print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+def spread_values(arguments: Sequence[str], many_values: Sequence[str]) -> list[str]:
+    """`--seq A B` as `--seq A --seq B`, which is how the option parser wants it."""
+    spread: list[str] = []
+    option = None
+    first = True
+    for argument in arguments:
+        if argument.startswith("-"):
+            option = argument if argument in many_values else None
+            first = True
+        elif option is not None:
+            if not first:
+                spread.append(option)
+            first = False
+        spread.append(argument)
+    return spread

@@ -1,0 +1,4 @@
+"""The tracker itself: detections in, tracks out.
+
+Imports NumPy, SciPy, lap and pydantic; knows no file and no frame.
+"""

@@ -1,0 +1,4 @@
+"""A made-up scene: rendered, tracked, scored and drawn.
+
+Imports `tracker.run` and what is below it.
+"""

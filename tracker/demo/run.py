@@ -1,0 +1,40 @@
+"""`track --demo`: render the scene, track it, score it, draw it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence as Values
+from pathlib import Path
+
+from tracker.core.config import load_config
+from tracker.demo.render import render_demo
+from tracker.input.sequences import read_sequence
+from tracker.run.parallel import print_evaluation, run_all
+from tracker.run.pipeline import Job
+
+
+def run_demo(out: Path, config: str, overrides: Values[str] = (), descriptor: str = "colour") -> None:
+    """Write `out`/demo (the sequence), demo.txt (the tracks), demo.mp4 and demo.png; print the metrics table.
+
+    Args:
+        out: folder, made if need be.
+        config, overrides: as `load_config` takes them.
+        descriptor: what tells the figures apart.
+
+    Raises:
+        InputError: a bad setting, or `out` cannot be written to.
+    """
+    settings = load_config(config, overrides)
+    print("rendering a scene of ten people, some seconds", file=sys.stderr, flush=True)
+    sequence = read_sequence(render_demo(out))
+    job = Job(
+        sequence=sequence,
+        config=settings,
+        detections="det.txt",
+        descriptor=descriptor,
+        out=out / "demo.txt",
+        video=out / "demo.mp4",
+        sheet=out / "demo.png",
+    )
+    print_evaluation([sequence], run_all([job]))
+    print(f"look at {job.video} and {job.sheet}")

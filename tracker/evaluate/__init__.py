@@ -1,0 +1,4 @@
+"""How good tracks are: metrics, and why nothing matches.
+
+Imports `tracker.files` and what is below it; trackeval and motmetrics on use.
+"""

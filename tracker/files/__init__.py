@@ -1,0 +1,4 @@
+"""What is read and written: MOTChallenge text, DeepSORT's .npy, tables.
+
+Imports `tracker.core`.
+"""

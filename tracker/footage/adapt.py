@@ -1,0 +1,294 @@
+"""Fit a descriptor to the people that a sequence's own detections show: what `track --adapt` and `tools.adapt` share.
+
+Learning is `embedding.training.adaptation`'s; here it gets its crops, and its weights get their place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from tracker.errors import InputError
+from tracker.files.motchallenge import DetectionTable, read_detections
+from tracker.footage.crops import (
+    CropRule,
+    Watch,
+    cut_boxes,
+    detect_all,
+    link_detections,
+    require_rereadable,
+)
+from tracker.input.detectors import load_detector
+from tracker.input.sequences import Sequence, find_detections
+
+if TYPE_CHECKING:
+    from embedding.descriptors.fusion import Part
+    from embedding.descriptors.latent import LatentDescriptor
+    from embedding.training.adaptation import AdaptationReport, AdaptationSettings
+    from tracker.run.pipeline import Job
+
+ShowShare = Callable[[float, str], None]  # share done of what is going on, and what that is
+
+DEFAULT_MINUTES = 4.0
+MOST_CROPS = 20_000  # 250 MB; neighbouring frames, which are left out first, show little that is new
+SECONDS_BETWEEN_LINES = 10.0
+RESULTS = {
+    "shipped": "the descriptor stays as it was",
+    "whitened": "the descriptor has a new whitening",
+    "adapted": "the descriptor is adapted",
+}
+
+
+def unseen(share: float, text: str) -> None:
+    """Progress that nobody watches."""
+
+
+def adapt_to(
+    sequences: Iterable[Sequence],
+    detections: str,
+    base: str,
+    out: str | Path,
+    minutes: float = DEFAULT_MINUTES,
+    progress: ShowShare = unseen,
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> AdaptationReport:
+    """Write OUT.safetensors and OUT.json: a trained descriptor, fitted to the people of one camera's videos.
+
+    The crops, at most some 20,000, lie in a folder beside `out` while this runs.
+
+    Args:
+        sequences: folders or video files.
+        detections: a file or detector, as `track --det` takes it.
+        base: a model's name, file or run's folder, as `Descriptor.load` knows it.
+        out: the weights to write.
+        minutes: to learn for, of CPU time over all threads; of elapsed time on a GPU.
+        progress: is told the share done of what is going on, from 0 to 1, and what that is.
+        steps: to learn for, instead of minutes; the result can be repeated then.
+        seed, device: of the learning.
+
+    Raises:
+        InputError: frames or detections are missing or malformed, detections have features, `base` cannot be adapted,
+            `minutes` is not positive, or nothing can be written to `out`.
+    """
+    model, _ = _load_base(base, device)
+    settings = _settings(minutes, steps, seed, device)
+    watch = told(progress)
+    tables = [(sequence, _detections_of(sequence, detections, watch)) for sequence in sequences]
+    return _adapt(tables, model, Path(out), settings, progress)
+
+
+def adapted_weights(
+    sequence: Sequence, table: DetectionTable, base: str, result: Path, minutes: float = DEFAULT_MINUTES
+) -> Path:
+    """The weights beside a result file that are fitted to a sequence's detections; made where they are not there yet.
+
+    Their name holds a digest of detections, base and settings. How it goes and what came of it is told on standard
+    error.
+
+    Args:
+        sequence, table: what to adapt to; without features.
+        base, minutes: as `adapt_to`.
+        result: the file that tracks are written to.
+
+    Raises:
+        InputError: as `adapt_to`.
+    """
+    settings = _settings(minutes)
+    model, name = _load_base(base, settings.device)
+    weights = result.with_name(f"{result.stem}.adapted-{_digest(table, name, settings)}.safetensors")
+    kept = _kept_report(weights)
+    if kept is not None:
+        _tell(f"{sequence.name}: {describe(*kept)} (earlier run) -> {weights}")
+        return weights
+    _tell(f"{sequence.name}: adapting {base} to {len(table)} detections, {minutes:g} minutes of CPU time")
+    report = _adapt([(sequence, table)], model, weights, settings, ShareLines())
+    _tell(f"{sequence.name}: {describe(report.chosen, report.reason)} -> {weights}")
+    return weights
+
+
+def adapted_spec(
+    sequence: Sequence, table: DetectionTable, spec: str, result: Path, minutes: float = DEFAULT_MINUTES
+) -> str:
+    """A descriptor with every trained part fitted to a sequence's detections: `default+colour` -> `FILE+colour`.
+
+    Args:
+        spec: as `--descriptor` takes it.
+        sequence, table, result, minutes: as `adapted_weights`, whose errors it raises too.
+    """
+    parts, trained = _parts_of(spec)
+    fitted = {name: str(adapted_weights(sequence, table, name, result, minutes)) for name in trained}
+    weighted = [(fitted.get(part.name, part.name), part.weight) for part in parts]
+    return "+".join(name if weight is None else f"{weight:g}*{name}" for name, weight in weighted)
+
+
+def _parts_of(spec: str) -> tuple[tuple[Part, ...], list[str]]:
+    """A descriptor's parts, and the names of those that are trained; InputError where none is."""
+    from embedding.descriptor import model_path
+    from embedding.descriptors.fusion import parse
+
+    parts = parse(spec)
+    trained = [name for name in dict.fromkeys(part.name for part in parts) if model_path(name) is not None]
+    if not trained:
+        _model_of(spec)
+    return parts, trained
+
+
+def describe(chosen: str, reason: str) -> str:
+    """What came of an adaptation, and why, in one line."""
+    return f"{RESULTS[chosen]}: {reason}"
+
+
+def require_adaptable(job: Job) -> None:
+    """InputError where a job asks for an adaptation that cannot be, as far as shows before anything is read."""
+    require_rereadable(job.sequence)
+    _require_positive(job.adapt_minutes or 0.0)
+    if not job.config.needs_features:
+        raise InputError("--adapt: the preset does not look at appearance, expected one that does, such as flatsort")
+    if job.descriptor == "none":
+        raise InputError("--adapt: --descriptor is none, expected a trained model")
+    _parts_of(job.descriptor)
+    if job.out.exists() and not job.out.is_file():
+        raise InputError(f"--out {job.out}: is not a file, --adapt keeps its weights beside one")
+
+
+class ShareLines:
+    """Progress as a plain line every ten seconds on standard error."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, share: float, text: str) -> None:
+        now = time.monotonic()
+        if now - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = now
+            _tell(f"{text}, {share:.0%}")
+
+
+def _settings(minutes: float, steps: int | None = None, seed: int = 0, device: str = "auto") -> AdaptationSettings:
+    from embedding.training.adaptation import AdaptationSettings
+
+    _require_positive(minutes)
+    return AdaptationSettings(minutes=minutes, steps=steps, seed=seed, device=device)
+
+
+def _require_positive(minutes: float) -> None:
+    if not 0 < minutes < math.inf:
+        raise InputError(f"minutes of adaptation: found {minutes:g}, expected a number above 0")
+
+
+def _load_base(name: str, device: str) -> tuple[Path, str]:
+    """Where the model is, and what it is called by its content. Loaded, as what is wrong with it should show first."""
+    path = _model_of(name)
+    from embedding.descriptors.cropping import SIDE
+    from embedding.descriptors.latent import LatentDescriptor  # torch takes seconds: a wrong name should not
+
+    model: LatentDescriptor = LatentDescriptor(path, device)
+    if (model.width, model.height) != (SIDE, SIDE):
+        raise InputError(f"{path}: a model of crops of {model.width} x {model.height}, expected {SIDE} x {SIDE}")
+    return path, model.name
+
+
+def _model_of(name: str) -> Path:
+    from embedding.descriptor import model_path
+
+    path = model_path(name)
+    if path is None:
+        raise InputError(
+            f"descriptor {name!r}: cannot be adapted, expected a trained model: a name in embedding/weights, "
+            "a .safetensors file or a run's folder"
+        )
+    return path
+
+
+def _detections_of(sequence: Sequence, detections: str, watch: Watch) -> DetectionTable:
+    require_rereadable(sequence)
+    path = find_detections(detections, sequence)
+    return detect_all(sequence, load_detector(detections), watch) if path is None else read_detections(path)
+
+
+def _adapt(
+    tables: list[tuple[Sequence, DetectionTable]],
+    base: Path,
+    out: Path,
+    settings: AdaptationSettings,
+    progress: ShowShare,
+) -> AdaptationReport:
+    from embedding.training.adaptation import adapt
+
+    names = tables[0][0].name if len(tables) == 1 else f"{len(tables)} sequences"
+    with _folder_beside(out) as folder:
+        pack = folder / "crops.npy"
+        _pack(tables, pack, told(progress))
+        progress(0.0, f"{names}, comparing descriptors")
+        return adapt(base, pack, out, settings, lambda share, text: progress(share, f"{names}, learning, {text}"))
+
+
+def _pack(tables: list[tuple[Sequence, DetectionTable]], pack: Path, watch: Watch) -> None:
+    """Write the crops of all sequences, of every N-th frame where there would be more than `MOST_CROPS`."""
+    from embedding.data.crop_pack import CropWriter
+
+    rule = CropRule()
+    linked = [(sequence, link_detections(table, rule)) for sequence, table in tables]
+    count = sum(len(rule.choose(boxes)) for _, boxes in linked)
+    rule = replace(rule, every=max(1, math.ceil(count / MOST_CROPS)))
+    with CropWriter(pack) as writer:
+        for sequence, boxes in linked:
+            cut_boxes(sequence, rule.choose(boxes), rule, writer, watch)
+
+
+@contextmanager
+def _folder_beside(out: Path) -> Iterator[Path]:
+    """A hidden folder that is removed when the block ends. It shows at once whether `out` can be written."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = TemporaryDirectory(prefix=f".{out.stem}-", dir=out.parent)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from error
+    with folder as name:
+        yield Path(name)
+
+
+def told(progress: ShowShare) -> Watch:
+    """Frames done as a share of the frames there are; 0 where that is not known."""
+
+    @contextmanager
+    def watch(doing: str) -> Iterator[Callable[[int, int | None], None]]:
+        yield lambda done, total: progress(done / total if total else 0.0, f"{doing}, frame {done}")
+
+    return watch
+
+
+def _digest(table: DetectionTable, base: str, settings: AdaptationSettings) -> str:
+    """Twelve characters that differ between detections, bases and ways to adapt."""
+    digest = hashlib.sha1(repr((base, settings, CropRule(), MOST_CROPS)).encode())
+    for column in (table.frames, table.boxes, table.scores):
+        digest.update(column.tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _kept_report(weights: Path) -> tuple[str, str] | None:
+    """What came of an earlier adaptation and why, if these are its weights."""
+    from embedding.descriptor import model_path
+    from embedding.vae.model import read_record
+
+    if model_path(str(weights)) is None:
+        return None
+    about = read_record(weights).get("adaptation")
+    if not isinstance(about, dict) or not {"chosen", "reason"} <= about.keys():
+        raise InputError(f"{weights}: was not written by an adaptation; remove it and run again")
+    return about["chosen"], about["reason"]
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,161 @@
+"""Tracks drawn on frames, and a live window.
+
+Drawn with OpenCV directly: importing `supervision` takes seconds, and its annotators have no dashed box for a track
+that coasts.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import os
+import sys
+from collections import deque
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.core.detections import FloatArray, Tracks
+from tracker.errors import InputError
+from tracker.input.frames import Image
+
+Colour = tuple[int, int, int]  # blue, green, red
+
+WINDOW = "tracks (q to quit)"
+GOLDEN_RATIO = 0.618034  # hues this far apart fall well between all earlier ones
+DASH = 8  # pixels at a line width of one
+
+
+class Trails:
+    """Where each track's feet have been: the middle of the box's lower edge, over its last `length` frames."""
+
+    def __init__(self, length: int = 40) -> None:
+        self.length = length
+        self._points: dict[int, deque[tuple[float, float]]] = {}
+        self._unseen: dict[int, int] = {}
+
+    def update(self, tracks: Tracks) -> None:
+        """Add the tracks of the next frame; a track that has gone unseen as long as a trail is forgotten."""
+        feet = np.stack((tracks.boxes[:, [0, 2]].mean(axis=1), tracks.boxes[:, 3]), axis=1)
+        self._unseen = {track: unseen + 1 for track, unseen in self._unseen.items() if unseen < self.length}
+        self._points = {track: points for track, points in self._points.items() if track in self._unseen}
+        for track, point in zip(tracks.ids.tolist(), feet.tolist(), strict=True):
+            self._points.setdefault(track, deque(maxlen=self.length)).append(tuple(point))
+            self._unseen[track] = 0
+
+    def visible(self) -> dict[int, FloatArray]:
+        """Points [P, 2] of the tracks seen in the last frame, oldest first, by id."""
+        return {track: np.array(points) for track, points in self._points.items() if self._unseen[track] == 0}
+
+
+@lru_cache(maxsize=4096)
+def colour_of(track: int) -> Colour:
+    """A colour that stays with an id and differs from those of the ids around it."""
+    hue = (track * GOLDEN_RATIO) % 1.0
+    saturation, value = ((0.75, 1.0), (0.95, 0.82), (0.55, 1.0))[track % 3]
+    red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
+    return round(255 * blue), round(255 * green), round(255 * red)
+
+
+def draw_tracks(image: Image, tracks: Tracks, trails: Trails | None = None) -> Image:
+    """A copy of the frame with boxes, ids and trails.
+
+    A track seen in this frame has a solid box and a filled label; one that coasts (`tracks.detection` is -1) a dashed
+    box and an outlined label. Boxes lower in the image, as a rule nearer to the camera, are drawn over those behind.
+
+    Args:
+        image: BGR uint8 [H, W, 3]; it is not changed.
+        tracks: the tracks of this frame.
+        trails: `trails.update(tracks)` is called, and what it remembers is drawn.
+    """
+    drawn = image.copy()
+    width = max(1, round(image.shape[0] / 360))
+    if trails is not None:
+        trails.update(tracks)
+        _draw_trails(drawn, trails, width)
+    corners = _pixels(tracks.boxes, image)
+    for row in np.argsort(tracks.boxes[:, 3], kind="stable"):
+        track, coasts = int(tracks.ids[row]), bool(tracks.detection[row] < 0)
+        _draw_box(drawn, corners[row], colour_of(track), width, dashed=coasts)
+        _draw_label(drawn, corners[row], str(track), colour_of(track), filled=not coasts)
+    return drawn
+
+
+def _pixels(coordinates: FloatArray, image: Image) -> NDArray[np.int32]:
+    limit = 4 * max(image.shape)  # OpenCV's own coordinates overflow
+    return np.clip(coordinates, -limit, limit).round().astype(np.int32)
+
+
+def _draw_trails(image: Image, trails: Trails, width: int) -> None:
+    import cv2
+
+    for track, points in trails.visible().items():
+        pixels = _pixels(points, image)
+        older = len(pixels) // 2
+        cv2.polylines(image, [pixels[: older + 1]], False, colour_of(track), width, cv2.LINE_AA)
+        cv2.polylines(image, [pixels[older:]], False, colour_of(track), 2 * width, cv2.LINE_AA)
+
+
+def _draw_box(image: Image, corners: NDArray[np.int32], colour: Colour, width: int, dashed: bool) -> None:
+    import cv2
+
+    left, top, right, bottom = corners.tolist()
+    if not dashed:
+        cv2.rectangle(image, (left, top), (right, bottom), colour, width)
+        return
+    dash = DASH * width
+    for start in range(left, right, 2 * dash):
+        for y in (top, bottom):
+            cv2.line(image, (start, y), (min(start + dash, right), y), colour, width)
+    for start in range(top, bottom, 2 * dash):
+        for x in (left, right):
+            cv2.line(image, (x, start), (x, min(start + dash, bottom)), colour, width)
+
+
+def _draw_label(image: Image, corners: NDArray[np.int32], text: str, colour: Colour, filled: bool) -> None:
+    import cv2
+
+    enlarged = max(1.0, image.shape[0] / 540)
+    font, scale, padding, line = cv2.FONT_HERSHEY_DUPLEX, 0.42 * enlarged, round(3 * enlarged), round(enlarged)
+    (text_width, text_height), _ = cv2.getTextSize(text, font, scale, 1)
+    tag_width, tag_height = text_width + 2 * padding, text_height + 2 * padding
+    left = int(np.clip(corners[0], 0, max(0, image.shape[1] - tag_width)))
+    top = int(np.clip(corners[1] - tag_height, 0, max(0, image.shape[0] - tag_height)))
+    tag = (left, top), (left + tag_width, top + tag_height)
+    if filled:
+        cv2.rectangle(image, *tag, colour, cv2.FILLED)
+    else:
+        cv2.rectangle(image, *tag, (32, 32, 32), cv2.FILLED)
+        cv2.rectangle(image, *tag, colour, line)
+    ink = _readable_on(colour) if filled else (255, 255, 255)
+    baseline = (left + padding, top + tag_height - padding)
+    cv2.putText(image, text, baseline, font, scale, ink, line, cv2.LINE_AA)
+
+
+def _readable_on(colour: Colour) -> Colour:
+    blue, green, red = colour
+    return (0, 0, 0) if 0.114 * blue + 0.587 * green + 0.299 * red > 120 else (255, 255, 255)
+
+
+def show(image: Image) -> bool:
+    """Show a frame in the live window; False once the user presses q or Esc, or closes it.
+
+    Raises:
+        InputError: there is no display, or this OpenCV cannot open windows.
+    """
+    import cv2
+
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise InputError("live window: no display here (DISPLAY is not set); write a video instead")
+    try:
+        cv2.imshow(WINDOW, image)
+        pressed = cv2.waitKey(1) & 0xFF
+        closed = cv2.getWindowProperty(WINDOW, cv2.WND_PROP_VISIBLE) < 1
+        if not closed and pressed not in (ord("q"), 27):
+            return True
+        cv2.destroyAllWindows()
+    except cv2.error as error:
+        raise InputError(
+            "live window: this OpenCV has no window support (opencv-python-headless?); write a video instead"
+        ) from error
+    return False

@@ -1,0 +1,108 @@
+"""Where tracks go, frame by frame: MOT text, annotated video, a live window."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tracker.core.detections import Tracks
+from tracker.output.drawing import Trails, draw_tracks, show
+from tracker.input.frames import Image
+from tracker.files.motchallenge import ResultWriter
+from tracker.output.video import VideoWriter, contact_sheet
+
+
+class StopTracking(Exception):
+    """The user closed the live window: end in good order."""
+
+
+class Sink(AbstractContextManager["Sink"]):
+    """Takes the tracks of each frame inside a `with` block; a file appears when the block ends without an error."""
+
+    def __init__(self, resource: AbstractContextManager[Any] | None = None) -> None:
+        self._resource = resource
+
+    def __enter__(self) -> Sink:
+        if self._resource is not None:
+            self._resource.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self._resource is not None:
+            self._resource.__exit__(*error)
+
+    def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
+        """Take one frame: its number, its picture BGR uint8 [H, W, 3] where there is one, its tracks."""
+        raise NotImplementedError
+
+
+class TextSink(Sink):
+    """MOTChallenge rows in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._writer = ResultWriter(path)
+        super().__init__(self._writer)
+
+    def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
+        self._writer.write(frame_index, tracks.ids, tracks.boxes, tracks.scores)
+
+
+class VideoSink(Sink):
+    """H.264 video with the tracks drawn in."""
+
+    def __init__(self, path: Path, frame_rate: float, size: tuple[int, int]) -> None:
+        self._writer = VideoWriter(path, frame_rate, size)
+        self._trails = Trails()
+        super().__init__(self._writer)
+
+    def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
+        if image is not None:
+            self._writer.write(draw_tracks(image, tracks, self._trails))
+
+
+class SheetSink(Sink):
+    """A PNG of annotated frames, evenly spread over the sequence.
+
+    Args:
+        path: the PNG.
+        length: frames of the sequence; None where nobody knows, and then every hundredth frame is taken.
+    """
+
+    COUNT, COLUMNS, WIDTH = 6, 2, 640  # frames; of them side by side; pixels of one
+
+    def __init__(self, path: Path, length: int | None) -> None:
+        self._path = path
+        self._every = max(length // self.COUNT, 1) if length else 100
+        self._trails = Trails()
+        self._images: list[Image] = []
+        super().__init__()
+
+    def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
+        import cv2
+
+        wanted = frame_index % self._every == self._every // 2 and len(self._images) < self.COUNT
+        if image is None or not wanted:
+            self._trails.update(tracks)
+            return
+        drawn = draw_tracks(image, tracks, self._trails)
+        height = round(drawn.shape[0] * self.WIDTH / drawn.shape[1])
+        self._images.append(np.asarray(cv2.resize(drawn, (self.WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8))
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is None and self._images:
+            contact_sheet(self._images, self.COLUMNS, self._path)
+
+
+class WindowSink(Sink):
+    """A live window; closing it, or pressing q, ends the run early."""
+
+    def __init__(self) -> None:
+        self._trails = Trails()
+        super().__init__()
+
+    def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
+        if image is not None and not show(draw_tracks(image, tracks, self._trails)):
+            raise StopTracking

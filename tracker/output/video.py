@@ -1,0 +1,111 @@
+"""Pictures out: H.264 video that plays in a browser, and contact sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tracker.errors import InputError
+from tracker.input.frames import Image
+from tracker.files.motchallenge import atomic_path
+
+if TYPE_CHECKING:
+    import av
+
+QUALITY = "23"  # libx264's constant rate factor, its default: lower is better and larger
+BT601 = 6  # the matrix FFmpeg converts BGR with; written down so that players undo the same one
+GAP = 6  # pixels between the images of a contact sheet
+
+
+class VideoWriter:
+    """Writes frames to an MP4 (H.264, yuv420p, index first), which appears when the `with` block ends without an error.
+
+    Args:
+        path: the file to write; its name ends in .mp4.
+        frame_rate: frames a second.
+        size: width and height in pixels of every frame; an odd one is padded by one pixel, as yuv420p needs even ones.
+
+    Raises:
+        InputError: the name does not end in .mp4, or nothing can be written there.
+    """
+
+    def __init__(self, path: str | Path, frame_rate: float, size: tuple[int, int]) -> None:
+        if Path(path).suffix.lower() != ".mp4":
+            raise InputError(f"{path}: expected a name that ends in .mp4")
+        if not (frame_rate > 0 and min(size) > 0):
+            raise ValueError(f"expected a positive frame rate and size, found {frame_rate} and {size}")
+        self._path = path
+        self._size = size
+        self._frame_rate = Fraction(frame_rate).limit_denominator(1001)
+
+    def __enter__(self) -> VideoWriter:
+        import av
+
+        with ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(self._path))
+            options = {"movflags": "+faststart"}
+            self._container = stack.enter_context(av.open(str(temporary), "w", format="mp4", options=options))
+            self._stream = self._add_stream(self._container)
+            self._open = stack.pop_all()
+        return self
+
+    def _add_stream(self, container: av.container.OutputContainer) -> av.VideoStream:
+        stream = container.add_stream("libx264", rate=self._frame_rate, options={"crf": QUALITY, "preset": "veryfast"})
+        stream.width, stream.height = (side + side % 2 for side in self._size)
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.colorspace = BT601
+        return stream
+
+    def write(self, image: Image) -> None:
+        """Append one frame, BGR uint8 [H, W, 3]."""
+        import av
+
+        width, height = self._size
+        if image.shape != (height, width, 3):
+            raise ValueError(f"image: expected shape ({height}, {width}, 3), found {image.shape}")
+        if height % 2 or width % 2:
+            image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+        self._container.mux(self._stream.encode(frame))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._open.push(self._flush)
+        self._open.__exit__(kind, error, trace)
+
+    def _flush(self, *_: object) -> None:
+        if not self._stream.codec_context.is_open:
+            raise InputError(f"{self._path}: not written, as there was no frame to write")
+        self._container.mux(self._stream.encode())
+
+
+def contact_sheet(images: Sequence[Image], columns: int, path: str | Path) -> Path:
+    """Write BGR images of one size [H, W, 3] as one PNG, row by row, `columns` wide; returns its path.
+
+    Raises:
+        ValueError: there is no image, or their sizes differ.
+        InputError: nothing can be written there.
+    """
+    import cv2
+
+    if not images or len({image.shape for image in images}) != 1:
+        raise ValueError(f"images: expected at least one, all of one size, found {[image.shape for image in images]}")
+    height, width, _ = images[0].shape
+    rows = -(-len(images) // columns)
+    sheet = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), 255, np.uint8)
+    for position, image in enumerate(images):
+        top, left = (position // columns) * (height + GAP), (position % columns) * (width + GAP)
+        sheet[top : top + height, left : left + width] = image
+    with atomic_path(path) as temporary:
+        encoded, png = cv2.imencode(".png", sheet)
+        assert encoded
+        temporary.write_bytes(png.tobytes())
+    return Path(path)

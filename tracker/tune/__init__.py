@@ -1,0 +1,4 @@
+"""The search for a preset's parameters, one sequence held out at a time.
+
+Imports `tracker.run` and what is below it; Optuna on use.
+"""
