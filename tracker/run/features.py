@@ -78,7 +78,7 @@ def _describe_together(frames: list[Observed], descriptor: Descriptor) -> list[O
     images = [image for _, image, _ in frames if image is not None]
     features = descriptor.describe_frames(images, [detections.boxes for *_, detections in frames])
     return [
-        (frame_index, image, Detections(found.boxes, found.scores, of_frame, found.class_ids))
+        (frame_index, image, found.with_features(of_frame))
         for (frame_index, image, found), of_frame in zip(frames, features, strict=True)
     ]
 

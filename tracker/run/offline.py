@@ -42,7 +42,10 @@ class TrackRecord:
         """The rows of one frame."""
         measured = np.full((len(tracks), 4), np.nan)
         seen = tracks.detection != NONE
-        measured[seen] = detections.boxes[tracks.detection[seen]]
+        source = tracks.detection[seen]
+        if detections.rows is not None:  # some rows were dropped
+            source = np.searchsorted(detections.rows, source)
+        measured[seen] = detections.boxes[source]
         frames = np.full(len(tracks), frame_index)
         return cls(frames, tracks.ids, tracks.boxes, tracks.scores, tracks.detection, measured, tracks.class_ids)
 
