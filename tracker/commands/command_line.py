@@ -38,8 +38,8 @@ def run_command(
         arguments: those of the process if None.
         many_values: options that take all values up to the next option.
     """
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command()(command)
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+    app.command(context_settings={"help_option_names": ["-h", "--help"]})(command)
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         status = app(args=spread_values(given, many_values), prog_name=name, standalone_mode=False)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import NoReturn
 
 from tracker.commands.command_line import fail, let_threads_sleep, run_command
@@ -32,9 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         print(_usage())
         sys.exit(0)
     if given[0] == "--version":
+        from importlib.metadata import version
+
         print(f"flatsort {version('flatsort')}")
         sys.exit(0)
     if given[0] not in COMMANDS:
+        import difflib
+
         near = difflib.get_close_matches(given[0], COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(COMMANDS)}"
         fail("flatsort", f"{given[0]}: no such command; {hint}")

@@ -2,84 +2,127 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any
 
 import typer
 
-from tracker.core.config import load_config
 from tracker.errors import InputError
 from tracker.input.sequences import Sequence, find_sequences
-from tracker.run.job import Job
 
 DEFAULT_OUT = Path("output")
+WHAT, HOW, WRITTEN, AFTERWARDS = "What is tracked", "How", "What is written", "Around it"  # the groups of --help
+
+
+class CameraMotion(str, Enum):
+    """How the camera's motion is told from the frames."""
+
+    ecc = "ecc"
+    sparse = "sparse"
+
+
+class EmbedWhen(str, Enum):
+    """Which detections are described."""
+
+    always = "always"
+    ambiguous = "ambiguous"
+
+
+def option(*names: str, group: str, help: str, **others: Any) -> Any:
+    """An option of a group."""
+    return typer.Option(*names, help=help, rich_help_panel=group, **others)
 
 
 def main(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SEQ", show_default=False, help="The same as --seq: track clip.mp4 --det hog"),
+    ] = None,
     seq: Annotated[
-        list[str],
-        typer.Option(
-            help="Sequences: name under --root, folder, video, camera index, URL; `all` for every one of the root."
+        list[str] | None,
+        option(
+            group=WHAT,
+            help="Sequences: name under --root, folder, video, camera index, URL; `all` for every one of the root.",
         ),
-    ] = [],  # noqa: B006  (typer copies it)
+    ] = None,
     det: Annotated[
         str | None,
-        typer.Option(
-            help="Detections: MOT text or .npy, {seq} is the sequence's name; or hog, torchvision:NAME, FILE.onnx."
+        option(
+            group=WHAT,
+            help="Detections: MOT text or .npy, {seq} is the sequence's name; or hog, torchvision:NAME, FILE.onnx.",
         ),
     ] = None,
-    root: Annotated[Path | None, typer.Option(help="Folder of sequences; default $MOT_ROOT.")] = None,
-    config: Annotated[str, typer.Option(help="sort, deepsort, flatsort or a YAML file.")] = "flatsort",
+    root: Annotated[Path | None, option(group=WHAT, help="Folder of sequences; default $MOT_ROOT.")] = None,
+    config: Annotated[str, option(group=HOW, help="sort, deepsort, flatsort or a YAML file.")] = "flatsort",
     set_: Annotated[
-        list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override settings of the preset.")
-    ] = [],  # noqa: B006
+        list[str] | None, option("--set", group=HOW, metavar="KEY=VALUE", help="Override settings of the preset.")
+    ] = None,
     descriptor: Annotated[
-        str, typer.Option(help="Descriptor for detections without features; `none` tracks by motion alone.")
+        str, option(group=HOW, help="Descriptor for detections without features; `none` tracks by motion alone.")
     ] = "default",
     embed_when: Annotated[
-        str,
-        typer.Option(help="always, or ambiguous: describe whom motion leaves in doubt, all now and then."),
-    ] = "always",
+        EmbedWhen,
+        option(group=HOW, help="always, or ambiguous: describe whom motion leaves in doubt, all now and then."),
+    ] = EmbedWhen.always,
     adapt: Annotated[
-        bool, typer.Option("--adapt", help="Fit the descriptor, a trained one, to each sequence's detections first.")
+        bool, option("--adapt", group=HOW, help="Fit the descriptor, a trained one, to each sequence's detections.")
     ] = False,
     adapt_minutes: Annotated[
-        float | None, typer.Option(help="CPU minutes to fit it for (of the clock on a GPU); default 4.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Result file of one sequence, folder of several; default output/NAME.txt.")
-    ] = None,
-    video: Annotated[str | None, typer.Option(help="Annotated video (.mp4); {seq} is the sequence's name.")] = None,
-    sheet: Annotated[str | None, typer.Option(help="Contact sheet of annotated frames (.png); {seq} as above.")] = None,
-    table: Annotated[
-        str | None, typer.Option(help="Tracks with the detection behind each box, .csv or .parquet; {seq} as above.")
+        float | None, option(group=HOW, help="CPU minutes to fit it for (of the clock on a GPU); default 4.")
     ] = None,
     camera_motion: Annotated[
-        str | None, typer.Option(help="Compensate the camera's motion, told from the frames: ecc or sparse.")
+        CameraMotion | None, option(group=HOW, help="Compensate the camera's motion, told from the frames.")
     ] = None,
-    interpolate: Annotated[int, typer.Option(min=0, help="Fill gaps of up to N frames, once all are tracked.")] = 0,
-    smooth: Annotated[bool, typer.Option("--smooth", help="Smooth finished tracks (Rauch-Tung-Striebel).")] = False,
-    show: Annotated[bool, typer.Option("--show", help="Show a live window; q ends the run.")] = False,
-    evaluate: Annotated[bool, typer.Option("--evaluate", help="Print metrics where there is ground truth.")] = False,
+    interpolate: Annotated[int, option(group=HOW, min=0, help="Fill gaps of up to N frames, after the last one.")] = 0,
+    smooth: Annotated[
+        bool, option("--smooth", group=HOW, help="Smooth finished tracks (Rauch-Tung-Striebel).")
+    ] = False,
+    out: Annotated[
+        Path | None, option(group=WRITTEN, help="Result file of one sequence, folder of several.", show_default=False)
+    ] = None,
+    video: Annotated[
+        str | None, option(group=WRITTEN, help="Annotated video (.mp4); {seq} is the sequence's name.")
+    ] = None,
+    sheet: Annotated[
+        str | None, option(group=WRITTEN, help="Contact sheet of annotated frames (.png); {seq} as above.")
+    ] = None,
+    table: Annotated[
+        str | None,
+        option(group=WRITTEN, help="Tracks with the detection behind each box, .csv or .parquet; {seq} as above."),
+    ] = None,
+    show: Annotated[bool, option("--show", group=WRITTEN, help="Show a live window; q ends the run.")] = False,
+    evaluate: Annotated[
+        bool, option("--evaluate", group=AFTERWARDS, help="Print metrics where there is ground truth.")
+    ] = False,
+    timing: Annotated[bool, option("--timing", group=AFTERWARDS, help="Print the seconds each stage took.")] = False,
     jobs: Annotated[
-        str, typer.Option(help="Sequences tracked at once: a number of processes, or `ray` for a Ray cluster.")
+        str, option(group=AFTERWARDS, help="Sequences tracked at once: processes, or `ray` for a Ray cluster.")
     ] = "1",
     demo: Annotated[
-        bool, typer.Option("--demo", help="Render a scene, track it, score it, draw it; needs nothing else.")
+        bool, option("--demo", group=AFTERWARDS, help="Render a scene, track it, score it, draw it; needs no data.")
     ] = False,
 ) -> None:
-    """Track objects through image sequences and videos."""
+    """Track objects through image sequences and videos.
+
+    Example: track --seq MOT16-09 --root MOT16 --det sdp.txt --evaluate
+    """
+    names = [*(sources or []), *(seq or [])]
     if demo:
+        _refuse_beside_demo(locals())
         from tracker.demo.run import run_demo
 
-        run_demo(out or Path("demo_output"), config, set_)
+        run_demo(out or Path("demo_output"), config, set_ or [], "colour" if descriptor == "default" else descriptor)
         return
-    if not seq or det is None:
-        raise InputError(f"{'--seq' if not seq else '--det'}: missing; try `track --demo`, or `track --help`")
+    if not names or det is None:
+        raise InputError(f"{'--seq' if not names else '--det'}: missing; try `track --demo`, or `track --help`")
     if table is not None and Path(table).suffix not in (".csv", ".parquet"):
         raise InputError(f"--table {table}: expected a name that ends in .csv or .parquet")
-    settings = load_config(config, set_)
-    sequences = find_sequences(seq, root)
+    from tracker.core.config import load_config  # with it comes pydantic, which takes a tenth of a second
+    from tracker.run.job import Job
+
+    settings = load_config(config, set_ or [])
+    sequences = find_sequences(names, root)
     tracked = [
         Job(
             sequence=sequence,
@@ -90,22 +133,33 @@ def main(
             video=_named(video, "--video", sequence, len(sequences)),
             table=_named(table, "--table", sequence, len(sequences)),
             sheet=_named(sheet, "--sheet", sequence, len(sequences)),
-            camera_motion=_camera_method(camera_motion),
+            camera_motion=None if camera_motion is None else camera_motion.value,
             interpolate=interpolate,
             smooth=smooth,
             show=show,
             adapt_minutes=_minutes(adapt, adapt_minutes),
-            embed_when=_embed_when(embed_when),
+            embed_when=embed_when.value,
         )
         for sequence in sequences
     ]
     if evaluate and not any(sequence.ground_truth for sequence in sequences):
         raise InputError(f"--evaluate: no ground truth (gt/gt.txt) in {', '.join(s.name for s in sequences)}")
-    from tracker.run.parallel import print_evaluation, run_all
+    from tracker.run.parallel import print_evaluation, print_timing, run_all
 
     summaries = run_all(tracked, jobs)
+    if timing:
+        print_timing(summaries)
     if evaluate:
         print_evaluation(sequences, summaries)
+
+
+def _refuse_beside_demo(options: dict[str, Any]) -> None:
+    """The demo brings its own scene, detections and outputs: what it would ignore is refused."""
+    taken = ("demo", "out", "config", "set_", "descriptor", "names")
+    given = [name for name, value in options.items() if name not in taken and value not in (None, False, 0, [], "1")]
+    ignored = [f"--{name.replace('_', '-')}" for name in given if options[name] is not EmbedWhen.always]
+    if ignored:
+        raise InputError(f"--demo: takes --out, --config, --set and --descriptor, found {', '.join(ignored)} too")
 
 
 def _result_path(out: Path | None, sequence: Sequence, count: int) -> Path:
@@ -127,18 +181,6 @@ def _minutes(adapt: bool, minutes: float | None) -> float | None:
     from tracker.footage.adapt import DEFAULT_MINUTES
 
     return DEFAULT_MINUTES if minutes is None else minutes
-
-
-def _camera_method(name: str | None) -> Literal["ecc", "sparse"] | None:
-    if name not in (None, "ecc", "sparse"):
-        raise InputError(f"--camera-motion {name}: expected ecc or sparse")
-    return cast(Literal["ecc", "sparse"] | None, name)
-
-
-def _embed_when(name: str) -> Literal["always", "ambiguous"]:
-    if name not in ("always", "ambiguous"):
-        raise InputError(f"--embed-when {name}: expected always or ambiguous")
-    return cast(Literal["always", "ambiguous"], name)
 
 
 def _named(pattern: str | None, option: str, sequence: Sequence, count: int) -> Path | None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedding.progress import say
-from tracker.core.detections import Detections
 from tracker.errors import InputError
 from tracker.files.cache import kept_path
 from tracker.files.motchallenge import DetectionTable, read_detections, write_detections_npy

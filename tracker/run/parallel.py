@@ -76,3 +76,10 @@ def print_evaluation(sequences: list[Sequence], summaries: list[Summary]) -> Non
     truth = {sequence.name: sequence.ground_truth for sequence in sequences if sequence.ground_truth is not None}
     results = {summary.name: summary.out for summary in summaries if summary.name in truth and summary.out is not None}
     print_table(evaluate(truth, results))
+
+
+def print_timing(summaries: list[Summary]) -> None:
+    """Print how long each stage of each sequence took; stages overlap."""
+    for summary in summaries:
+        stages = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in summary.timing.items())
+        print(f"{summary.name}: {stages}; {summary.seconds:.2f} s in all, stages overlap")

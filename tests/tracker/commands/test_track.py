@@ -226,7 +226,7 @@ def check_refused(capsys: pytest.CaptureFixture[str], root: Path, arguments: lis
         ({"--set": "max_agee=3"}, "did you mean 'max_age'?"),
         ({"--set": "max_age=soon"}, "max_age"),
         ({"--set": "max_age"}, "expected KEY=VALUE"),
-        ({"--camera-motion": "gyro"}, "--camera-motion gyro: expected ecc or sparse"),
+        ({"--camera-motion": "gyro"}, "'gyro' is not one of 'ecc', 'sparse'"),
         ({"--camera-motion": "ecc"}, "frames are needed"),
         ({"--video": "v.mp4"}, "frames are needed"),
         ({"--config": "flatsort"}, "frames are needed"),  # no features, no frames; the way out is named
