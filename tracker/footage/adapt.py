@@ -30,8 +30,8 @@ from tracker.input.detectors import load_detector
 from tracker.input.sequences import Sequence, find_detections
 
 if TYPE_CHECKING:
-    from embedding.descriptors.fusion import Part
     from embedding.descriptors.latent import LatentDescriptor
+    from embedding.descriptors.spec import Part
     from embedding.training.adaptation import AdaptationReport, AdaptationSettings
     from tracker.run.pipeline import Job
 
@@ -134,8 +134,7 @@ def adapted_spec(
 
 def _parts_of(spec: str) -> tuple[tuple[Part, ...], list[str]]:
     """A descriptor's parts, and the names of those that are trained; InputError where none is."""
-    from embedding.descriptor import model_path
-    from embedding.descriptors.fusion import parse
+    from embedding.descriptors.spec import model_path, parse
 
     parts = parse(spec)
     trained = [name for name in dict.fromkeys(part.name for part in parts) if model_path(name) is not None]
@@ -200,7 +199,7 @@ def _load_base(name: str, device: str) -> tuple[Path, str]:
 
 
 def _model_of(name: str) -> Path:
-    from embedding.descriptor import model_path
+    from embedding.descriptors.spec import model_path
 
     path = model_path(name)
     if path is None:
@@ -279,8 +278,8 @@ def _digest(table: DetectionTable, base: str, settings: AdaptationSettings) -> s
 
 def _kept_report(weights: Path) -> tuple[str, str] | None:
     """What came of an earlier adaptation and why, if these are its weights."""
-    from embedding.descriptor import model_path
-    from embedding.vae.model import read_record
+    from embedding.descriptors.spec import model_path
+    from embedding.vae.weights import read_record
 
     if model_path(str(weights)) is None:
         return None

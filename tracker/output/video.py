@@ -13,7 +13,7 @@ import numpy as np
 
 from tracker.errors import InputError
 from tracker.input.frames import Image
-from tracker.files.motchallenge import atomic_path
+from embedding.files import atomic_path
 
 if TYPE_CHECKING:
     import av
