@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from embedding.descriptors.latent import colour_scale
 from embedding.descriptors.whitening import fit_whitening
 from embedding.distributed import choose_device
 from embedding.errors import InputError
+from embedding.progress import Progress, unseen
 from embedding.retrieval import comparable, similarity, verification
 from embedding.training.augmentation import NUMBERS, augment
 from embedding.training.contrast import contrastive_loss
@@ -36,7 +36,6 @@ from embedding.training.pair_sampler import PairSampler
 from embedding.vae.model import FlatVAE
 from embedding.vae.weights import load_model, read_record, save_model, stored_precision, weights_path
 
-Progress = Callable[[float, str], None]  # share done, what is going on
 Scale = tuple[torch.Tensor, torch.Tensor]  # each colour's mean and divisor, [3]
 
 CROPS_A_TRACKLET = 12  # that a comparison looks at: long tracklets must not decide alone
@@ -104,7 +103,7 @@ def adapt(
     pack: str | Path,
     out: str | Path,
     settings: AdaptationSettings | None = None,
-    progress: Progress = lambda share, text: None,
+    progress: Progress = unseen,
 ) -> AdaptationReport:
     """Write OUT.safetensors and OUT.json: the base model, fitted to a pack of crops where that makes it better.
 
@@ -127,7 +126,7 @@ def adapt(
         raise InputError(f"{pack}: crops of {crops.shape[1:3]} pixels, the model expects {model.shape[1:]}")
     model = model.to(choose_device(settings.device))
     report = _adapt(model, crops, index, colour_scale(weights, record), settings, progress)
-    progress(1.0, "finished")
+    progress("learning, finished", 1.0, 1)
     kept = {key: value for key, value in record.items() if key not in ("model", "shape", "parts")}
     save_model(
         model.cpu().to(stored_precision(weights)),
@@ -231,7 +230,7 @@ class _Learning:
             step += 1
             done = step / settings.steps if settings.steps else (clock() - began) / (60 * settings.minutes)
             share = done / (stop - start)
-            progress(min(start + done, stop), f"step {step}, {float(loss.detach()):.2f} nats")
+            progress(f"learning, step {step}, {float(loss.detach()):.2f} nats", min(start + done, stop), 1)
         encoder.eval()
         return step, (clock() - began) / 60
 

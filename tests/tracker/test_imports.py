@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-ON_USE = {"cv2", "av", "motmetrics", "trackeval", "supervision", "pandas", "matplotlib", "filterpy", "lap", "ray"}
+ON_USE = {
+    "cv2",
+    "av",
+    "motmetrics",
+    "trackeval",
+    "supervision",
+    "pandas",
+    "matplotlib",
+    "filterpy",
+    "lap",
+    "ray",
+    "onnxruntime",
+}
 
 
 def modules_after(statement: str) -> set[str]:

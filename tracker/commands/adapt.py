@@ -7,16 +7,14 @@ be used again on its next video.
 from __future__ import annotations
 
 import shlex
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from embedding.progress import progress_shown
 from tracker.errors import InputError
-from tracker.footage.adapt import DEFAULT_MINUTES, ShareLines, ShowShare, adapt_to, describe
+from tracker.footage.adapt import DEFAULT_MINUTES, adapt_to, describe
 from tracker.input.sequences import find_sequences
 
 if TYPE_CHECKING:
@@ -37,27 +35,12 @@ def main(
     if out.suffix != ".safetensors":
         raise InputError(f"--out {out}: expected a name that ends in .safetensors")
     sequences = find_sequences(seq, root)
-    with share_shown() as progress:
+    with progress_shown() as progress:
         report = adapt_to(sequences, det, descriptor, out, minutes, progress, seed=seed, device=device)
     print_report(report)
     print(f"weights: {_files(out)}")
     below = [] if root is None else ["--root", str(root)]
     print("use them:", shlex.join(["track", *below, "--seq", *seq, "--det", det, "--descriptor", str(out)]))
-
-
-@contextmanager
-def share_shown() -> Iterator[ShowShare]:
-    """A progress bar on a terminal, a plain line every few seconds elsewhere."""
-    if not sys.stderr.isatty():
-        yield ShareLines()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda share, text: bar.update(task, completed=share, description=text)
 
 
 def print_report(report: AdaptationReport) -> None:

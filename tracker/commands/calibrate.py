@@ -15,12 +15,15 @@ from typing import Annotated, cast
 import typer
 
 from embedding.files import atomic_path
+from embedding.progress import progress_shown
 from tracker.core.appearance import Metric
 from tracker.core.gate import calibrate
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, read_detections
 from tracker.footage.calibration import CalibrationReport, percent, report
 from tracker.footage.calibration_plot import draw_calibration
+from tracker.input.detector_names import is_detector
+from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections, find_sequences
 
 
@@ -91,6 +94,8 @@ def find_sources(detections: list[str], sequences: list[str], root: Path | None)
             if name in names:
                 raise InputError(f"--det {det}: the second that is called {name}, expected different names")
             names.add(name)
+            if sequence is None and is_detector(det):
+                raise InputError(f"--det {det}: is a detector, expected --seq too, whose frames it looks at")
             table = read_detections(det) if sequence is None else _detections_of(sequence, det)
             if table.first_frame >= table.last_frame:
                 found = "all detections are in one frame" if len(table) else "no detections"
@@ -101,7 +106,7 @@ def find_sources(detections: list[str], sequences: list[str], root: Path | None)
 def _detections_of(sequence: Sequence, det: str) -> DetectionTable:
     path = find_detections(det, sequence)
     if path is not None:
-        return read_detections(path)
+        return renumbered(read_detections(path), sequence.frames)
     from tracker.footage.crops import detect_all
     from tracker.input.detectors import load_detector
 
@@ -115,11 +120,10 @@ def with_features(source: Source, descriptor: str) -> DetectionTable:
     if source.sequence is None:
         raise InputError(f"{source.detections}: has no features, expected some, or --seq to compute them from frames")
     from tracker.footage.crops import require_rereadable
-    from tracker.run.parallel import progress_of
     from tracker.run.pipeline import embed
 
     require_rereadable(source.sequence)
-    with progress_of(source.sequence.name) as progress:
+    with progress_shown() as progress:
         return embed(source.sequence, source.detections, descriptor, progress, source.table)
 
 

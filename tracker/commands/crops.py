@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 import numpy as np
 import typer
 
+from embedding.progress import progress_shown
 from tracker.errors import InputError
 from tracker.footage.crops import CropRule, match_identities, pack_sequences, visibility
 from tracker.input.sequences import find_sequences
-from tracker.run.parallel import progress_of
 
 if TYPE_CHECKING:
     from embedding.descriptors.cropping import Aspect
@@ -51,7 +51,8 @@ def main(
     if gt and det:
         raise InputError("--gt and --det: both given, expected one")
     rule = CropRule(min_height, min_score, min_visibility, border, every, cast("Aspect", aspect))
-    index = pack_sequences(find_sequences(seq or ["all"], root), out, det or ["det.txt"], gt, rule, progress_of)
+    with progress_shown() as progress:
+        index = pack_sequences(find_sequences(seq or ["all"], root), out, det or ["det.txt"], gt, rule, progress)
     sizes = np.bincount(index.tracklet)
     share = sizes[sizes >= LONG].sum() / len(index)
     print(f"{len(index)} crops in {np.count_nonzero(sizes)} tracklets, {share:.0%} in those of {LONG} and more: {out}")

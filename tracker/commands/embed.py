@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
+from embedding.progress import progress_shown
 from tracker.errors import InputError
 from tracker.files.motchallenge import write_detections_npy
 from tracker.input.sequences import find_sequences
-from tracker.run.parallel import progress_of
 from tracker.run.pipeline import embed
 
 
@@ -33,7 +33,7 @@ def main(
         raise InputError(f"--out {out}: expected {{seq}} in the name, as {len(sequences)} sequences would share it")
     for sequence in sequences:
         path = Path(out.replace("{seq}", sequence.name))
-        with progress_of(sequence.name) as progress:
+        with progress_shown() as progress:
             table = embed(sequence, det, descriptor, progress)
         if table.features is None:
             raise InputError(f"{sequence.name}: {det} detects nothing")

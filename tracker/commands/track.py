@@ -10,7 +10,7 @@ import typer
 from tracker.core.config import load_config
 from tracker.errors import InputError
 from tracker.input.sequences import Sequence, find_sequences
-from tracker.run.pipeline import Job
+from tracker.run.job import Job
 
 DEFAULT_OUT = Path("output")
 

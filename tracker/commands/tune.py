@@ -20,7 +20,7 @@ from typing import Annotated
 
 import typer
 
-from tracker.commands.adapt import share_shown
+from embedding.progress import progress_shown
 from tracker.core.config import load_config
 from tracker.errors import InputError
 from tracker.tune.cases import Scores, load_cases
@@ -53,7 +53,7 @@ def main(
     cases = load_cases(root, seq or ["all"], det)
     with_features = settings.needs_features and any(case.has_features for case in cases)
     chosen = choose_parameters(settings, parameters or [], with_features)
-    with Scores(out / "scores.sqlite", cases, jobs) as scores, share_shown() as show:
+    with Scores(out / "scores.sqlite", cases, jobs) as scores, progress_shown() as show:
         folds = cross_validate(scores, cases, settings, chosen, columns, trials, seed, show)
         summary = summarise(folds, scores, cases, settings, chosen, columns)
         report = Report(config, settings, chosen, columns, trials, seed, cases, folds, summary)

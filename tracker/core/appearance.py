@@ -40,7 +40,7 @@ class AppearanceMemory(Protocol):
     """One row a track, in the tracker's order. A track without a feature is infinitely far from everything."""
 
     def advance(self, steps: int) -> None:
-        """Let `steps` frames pass."""
+        """Let `steps` frames pass; like `keep`, it writes into no array that a shallow copy of the memory holds."""
 
     def append(self, count: int) -> None:
         """Add `count` tracks that have no feature yet."""
@@ -76,7 +76,7 @@ class AveragedFeature:
         self.age: NDArray[np.int64] = np.zeros(0, np.int64)  # frames since the last feature
 
     def advance(self, steps: int) -> None:
-        self.age += steps
+        self.age = self.age + steps
 
     def append(self, count: int) -> None:
         self.features = np.concatenate((self.features, np.zeros((count, self.features.shape[1]), np.float32)))
@@ -157,7 +157,7 @@ class Gallery:
 
     def keep(self, rows: NDArray[np.generic]) -> None:
         kept = self.slots[rows]
-        self.free.extend(np.setdiff1d(self.slots, kept)[::-1].tolist())
+        self.free = self.free + np.setdiff1d(self.slots, kept)[::-1].tolist()
         self.slots = kept
 
     def update(self, rows: NDArray[np.int64], features: Features) -> None:

@@ -29,12 +29,13 @@ def _solve(cost: NDArray[np.floating]) -> tuple[IntArray, IntArray]:
     return rows, column_of[rows].astype(np.int64)
 
 
-def assign(cost: NDArray[np.floating], threshold: float) -> tuple[IntArray, IntArray]:
+def assign(cost: NDArray[np.floating], threshold: float, margin: float = CLIP_MARGIN) -> tuple[IntArray, IntArray]:
     """The pairs of the cheapest assignment whose cost is at most `threshold`.
 
     Args:
         cost: [R, C]; inf marks a forbidden pair.
         threshold: the largest admissible cost.
+        margin: what a pair costs above the threshold if it costs more than that.
 
     Returns:
         Row and column indices, [K] each, rows ascending.
@@ -47,10 +48,31 @@ def assign(cost: NDArray[np.floating], threshold: float) -> tuple[IntArray, IntA
     rest_rows = np.flatnonzero(np.bincount(rows[~alone]))
     rest_columns = np.flatnonzero(np.bincount(columns[~alone]))
     rest = cost[np.ix_(rest_rows, rest_columns)].astype(np.float64)
-    np.copyto(rest, threshold + CLIP_MARGIN, where=rest > threshold)
+    np.copyto(rest, threshold + margin, where=rest > threshold)
     found_rows, found_columns = _solve(rest)
     good = rest[found_rows, found_columns] <= threshold
     rows = np.concatenate((single_rows, rest_rows[found_rows[good]]))
     columns = np.concatenate((single_columns, rest_columns[found_columns[good]]))
     order = np.argsort(rows, kind="stable")
     return rows[order], columns[order]
+
+
+def assign_before_threshold(cost: NDArray[np.floating], threshold: float) -> tuple[IntArray, IntArray]:
+    """SORT's order: solve over all overlaps, then drop the pairs that are too poor.
+
+    Only where the good pairs are one to one already, so that nobody has to choose, they are the answer. It differs from
+    the assignment's where that would rather have two poor pairs than one good one.
+
+    Args:
+        cost: [R, C] 1 - IoU; 1 and inf mark pairs that do not overlap or are forbidden, which cost the same.
+        threshold: the largest cost of a match.
+
+    Returns:
+        Row and column indices, [K] each, rows ascending.
+    """
+    rows, columns = np.nonzero(cost < threshold)
+    if len(rows) and np.bincount(rows).max() == 1 and np.bincount(columns).max() == 1:
+        return rows, columns
+    rows, columns = assign(cost, np.nextafter(1.0, 0.0), margin=np.spacing(0.5))
+    good = cost[rows, columns] <= threshold
+    return rows[good], columns[good]

@@ -68,8 +68,12 @@ class Stage(BaseModel):
     """Only tracks that were missed in at most this many frames before this one; null: any."""
     max_distance: Distance | None = None
     """Largest cost of a match; null: the preset's threshold for this kind of match."""
+    last_chance: bool = True
+    """false: not for tracks that end with this frame unless they are found, last seen max_age + 1 frames ago. Wojke et
+    al.'s cascade has max_age levels, which leaves them out."""
     assign_before_threshold: bool = False
-    """Solve over every overlapping pair and drop bad matches afterwards (SORT), instead of gating first."""
+    """Solve over every overlapping pair and drop bad matches afterwards, instead of gating first; only where the good
+    pairs are one to one already, they are taken as they are (SORT)."""
     when: Literal["always", "appearance", "motion"] = "always"
     """`appearance`: only in frames where appearance separates; `motion`: only where it is absent or says nothing."""
 
@@ -87,11 +91,13 @@ class TrackerConfig(BaseModel):
     )
     nms_max_overlap: Annotated[float, Search(0.5, 1.0, step=0.05)] = Field(1.0, ge=0, le=1)
     max_age: Annotated[int, Search(1, 300, log=True)] = Field(30, ge=0)
+    keep_shrunk: bool = False
     n_init: Annotated[int, Search(1, 6)] = Field(3, ge=1)
     min_hits: int = Field(0, ge=0)
     max_coast: Annotated[int, Search(0, 10)] = Field(0, ge=0)
     gating_threshold: Annotated[float, Search(choices=CHI_SQUARE, of_appearance=True)] = Field(9.4877, gt=0)
     max_iou_distance: Annotated[float, Search(0.3, 0.95, step=0.05)] = Field(0.7, ge=0, le=1)
+    class_gating: bool = True
     camera_shift: Annotated[bool, Search(choices=(True, False))] = False
     appearance: Annotated[
         Literal["none", "gallery", "average"], Search(choices=("gallery", "average"), of_appearance=True)

@@ -11,6 +11,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 LIMIT = 1e9  # no frame, pixel or score is that large; it also keeps areas far from overflow
+SMALLEST_SIDE = 1e-6  # pixels; less is no area: rounding at LIMIT would eat it, and variances of it underflow
 
 
 @dataclass(slots=True)
@@ -18,19 +19,28 @@ class Detections:
     """The detections of one frame.
 
     Args:
-        boxes: [N, 4] corners (left, top, right, bottom) in pixels; finite, right > left and bottom > top.
+        boxes: [N, 4] corners (left, top, right, bottom) in pixels; finite. A row without area, right <= left or
+            bottom <= top, as detectors give that clip boxes to the picture, is dropped with all that belongs to it.
         scores: [N] confidences, higher is surer; 1 for each if not given.
         features: [N, D] appearance descriptors, or None. They need not be normalised.
-        class_ids: [N] integers, or None. Where given, a track only takes detections of its own class.
+        class_ids: [N] whole numbers from 0, -1 where unknown, or None. Where given, a track only takes detections of
+            its own class, unless the configuration says `class_gating: false`.
+
+    Attributes:
+        boxes, scores, features, class_ids: as above, without the rows that were dropped.
+        rows: [N] their rows in the arrays that were passed, which `Tracks.detection` counts too; None: the same.
+        dropped: how many rows had no area. Many of them mean that the boxes are left, top, width, height.
 
     Raises:
-        ValueError: an array has the wrong shape, or a box, score or feature is not finite or has no area.
+        ValueError: an array has the wrong shape, a box, score or feature is not finite, or a class no whole number.
     """
 
     boxes: FloatArray
     scores: FloatArray
     features: NDArray[np.float32] | None
     class_ids: IntArray | None
+    rows: IntArray | None
+    dropped: int
 
     def __init__(
         self,
@@ -54,10 +64,25 @@ class Detections:
                 self.features = None
             elif self.features.ndim != 2 or len(self.features) != count:
                 raise ValueError(f"features: expected shape [{count}, D], found {self.features.shape}")
-        self.class_ids = None if class_ids is None else np.asarray(class_ids, dtype=np.int64)
+        self.class_ids = None if class_ids is None else _whole_numbers(class_ids)
         if self.class_ids is not None and self.class_ids.shape != (count,):
             raise ValueError(f"class_ids: expected shape [{count}], found {self.class_ids.shape}")
         self._check_values()
+        self._drop_rows_without_area()
+
+    @classmethod
+    def checked(
+        cls,
+        boxes: FloatArray,
+        scores: FloatArray,
+        features: NDArray[np.float32] | None,
+        class_ids: IntArray | None,
+    ) -> Detections:
+        """From arrays that were checked before: nothing is converted, checked or dropped."""
+        made = object.__new__(cls)
+        made.boxes, made.scores, made.features, made.class_ids = boxes, scores, features, class_ids
+        made.rows, made.dropped = None, 0
+        return made
 
     def _check_values(self) -> None:
         boxes = self.boxes
@@ -67,27 +92,49 @@ class Detections:
             if len(bad):
                 row, found = bad[0], [*boxes[bad[0]].tolist(), float(self.scores[bad[0]])]
                 raise ValueError(f"boxes/scores: row {row} is not finite or beyond {LIMIT:g}: {found}")
-        if len(boxes) and not (boxes[:, 2:] > boxes[:, :2]).all():
-            row = int(np.flatnonzero((boxes[:, 2:] <= boxes[:, :2]).any(1))[0])
-            raise ValueError(
-                f"boxes: row {row} has no area: {boxes[row].tolist()}; expected left, top, right, bottom "
-                "with right > left and bottom > top (is this left, top, width, height?)"
-            )
         if self.features is not None and not np.isfinite(self.features).all():
             row = int(np.flatnonzero(~np.isfinite(self.features).all(1))[0])
             raise ValueError(f"features: row {row} is not finite")
+
+    def _drop_rows_without_area(self) -> None:
+        self.rows, self.dropped = None, 0
+        has_area = self.boxes[:, 2:] - self.boxes[:, :2] >= SMALLEST_SIDE
+        if has_area.all():
+            return
+        rows = has_area.all(axis=1).nonzero()[0]
+        chosen, self.rows, self.dropped = self.select(rows), rows, len(self.boxes) - len(rows)
+        self.boxes, self.scores = chosen.boxes, chosen.scores
+        self.features, self.class_ids = chosen.features, chosen.class_ids
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     def select(self, index: NDArray[np.generic]) -> Detections:
-        """The rows of `index` (integers or a mask), already checked and so not checked again."""
-        chosen = object.__new__(Detections)
-        chosen.boxes = self.boxes[index]
-        chosen.scores = self.scores[index]
-        chosen.features = None if self.features is None else self.features[index]
-        chosen.class_ids = None if self.class_ids is None else self.class_ids[index]
-        return chosen
+        """The rows of `index` (integers or a mask), as detections of their own: their rows count from 0 again."""
+        return Detections.checked(
+            self.boxes[index],
+            self.scores[index],
+            None if self.features is None else self.features[index],
+            None if self.class_ids is None else self.class_ids[index],
+        )
+
+    def with_features(self, features: ArrayLike) -> Detections:
+        """The same detections with features [N, D]; ValueError as for new ones."""
+        described = Detections(self.boxes, self.scores, features, self.class_ids)
+        described.rows, described.dropped = self.rows, self.dropped
+        return described
+
+
+def _whole_numbers(class_ids: ArrayLike) -> IntArray:
+    """As int64, or ValueError: 1.7 is no class, and nothing but -1 stands for an unknown one."""
+    found = np.asarray(class_ids)
+    valid = np.zeros(found.shape, bool)
+    if found.dtype.kind in "iuf":
+        valid = (found >= -1) & (found < LIMIT) & (found == np.floor(found))
+    if not valid.all():
+        bad = found.reshape(-1)[int(np.argmin(valid))]
+        raise ValueError(f"class_ids: expected whole numbers from 0, -1 where unknown, found {bad}")
+    return found.astype(np.int64)
 
 
 @dataclass(slots=True)
@@ -96,10 +143,12 @@ class Tracks:
 
     Attributes:
         ids: [K] positive integers, unique within the life of a tracker.
-        boxes: [K, 4] corners in pixels: the filter's estimate, not the detection.
+        boxes: [K, 4] corners in pixels: the filter's estimate, not the detection. One that coasts may be turned
+            inside out (right < left) with `keep_shrunk: true`, as the authors of DeepSORT write it.
         scores: [K] score of the track's last detection.
-        detection: [K] row of the detection behind the track in this frame's input, -1 while it coasts.
-        class_ids: [K] class of the track, -1 where its first detection carried none.
+        detection: [K] row of the detection behind the track in the arrays that the caller passed, -1 while it coasts.
+        class_ids: [K] class of the track, -1 where its first detection carried none; with `class_gating: false` the
+            class of most of its detections so far.
     """
 
     ids: IntArray

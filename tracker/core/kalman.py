@@ -134,7 +134,8 @@ class SeparableFilter:
         self.state = self.state[:, rows]
 
     def predict(self) -> None:
-        """One frame ahead: x += v, P = F P F' + Q."""
+        """One frame ahead: x += v, P = F P F' + Q; in new arrays, so that a copy of the filter keeps the old ones."""
+        self.state = self.state.copy()
         position, velocity, p_xx, p_xv, p_vv = self.state
         column = self.model.area_column
         if column is not None:

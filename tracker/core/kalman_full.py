@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.core.detections import FloatArray
+from tracker.core.detections import LIMIT, SMALLEST_SIDE, FloatArray
 from tracker.core.kalman import MotionModel, Rows, SeparableFilter
 
 TRANSITION = np.eye(8) + np.eye(8, k=4)
@@ -60,6 +60,16 @@ class FullFilter:
         """[M] whether the state is a box at all."""
         return self.model.is_box(self.mean)
 
+    @property
+    def is_regular(self) -> NDArray[np.bool_]:
+        """[M] whether warps have left the state a size that a box can have, and the covariance can be inverted."""
+        boxes = self.boxes
+        side = np.abs(boxes[:, 2:] - boxes[:, :2])
+        sized = (side >= SMALLEST_SIDE).all(axis=1) & (np.abs(boxes) < LIMIT).all(axis=1)
+        covariance = self._innovation_covariance(slice(None))[:, :2, :2]  # only x and y depend on each other
+        product = covariance[:, 0, 0] * covariance[:, 1, 1]
+        return sized & (product - covariance[:, 0, 1] ** 2 > 1e-12 * product)
+
     def append(self, boxes: FloatArray) -> None:
         """Start a filter at rest for each box [K, 4]."""
         position = self.model.to_measurement(boxes)
@@ -72,7 +82,8 @@ class FullFilter:
         self.state, self.covariance = self.state[rows], self.covariance[rows]
 
     def predict(self) -> None:
-        """One frame ahead: x = F x, P = F P F' + Q."""
+        """One frame ahead: x = F x, P = F P F' + Q; in new arrays, so that a copy of the filter keeps the old ones."""
+        self.state = self.state.copy()
         column = self.model.area_column
         if column is not None:
             self.state[self.state[:, column] + self.state[:, column + 4] <= 0, column + 4] = 0
@@ -80,7 +91,7 @@ class FullFilter:
         self.state = self.state @ TRANSITION.T
         self.covariance = TRANSITION @ self.covariance @ TRANSITION.T + _diagonal(*noise, len(self))
 
-    def _innovation_covariance(self, rows: Rows) -> FloatArray:
+    def _innovation_covariance(self, rows: Rows | slice) -> FloatArray:
         covariance = self.covariance[rows][:, :4, :4].copy()
         covariance[:, range(4), range(4)] += self.model.measurement.at(self.mean[rows])
         return covariance

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.core.appearance import AppearanceMemory, Features
-from tracker.core.assignment import assign
+from tracker.core.assignment import assign, assign_before_threshold
 from tracker.core.boxes import iou
 from tracker.core.detections import FloatArray, IntArray
 from tracker.core.kalman import SeparableFilter
@@ -66,7 +66,7 @@ def match(
     for stage in config.stages:
         if stage.when == ("motion" if appearance_speaks else "appearance"):
             continue
-        rows = _eligible(stage, tracks, found).nonzero()[0]
+        rows = _eligible(stage, tracks, found, config.max_age).nonzero()[0]
         columns = (free & (frame.high == (stage.detections == "high"))).nonzero()[0]
         if not len(rows) or not len(columns):
             continue
@@ -81,7 +81,7 @@ def match(
         else:
             threshold = config.max_iou_distance if stage.max_distance is None else stage.max_distance
             cost = 1.0 - iou(motion.model.to_boxes(motion.mean[rows]), frame.boxes[columns])
-        if frame.class_ids is not None:
+        if frame.class_ids is not None and config.class_gating:
             cost[_other_class(tracks.class_ids[rows], frame.class_ids[columns])] = np.inf
         matched_rows, matched_columns = _assign_stage(stage, cost, threshold, tracks.missed[rows])
         found[rows[matched_rows]] = columns[matched_columns]
@@ -89,7 +89,9 @@ def match(
     return found
 
 
-def match_beyond_doubt(tracks: TrackState, motion: SeparableFilter | FullFilter, frame: Observations) -> IntArray:
+def match_beyond_doubt(
+    tracks: TrackState, motion: SeparableFilter | FullFilter, frame: Observations, class_gating: bool = True
+) -> IntArray:
     """Pairs that motion alone makes certain: seen in the last frame, much overlap, and nobody else near.
 
     Returns:
@@ -100,19 +102,21 @@ def match_beyond_doubt(tracks: TrackState, motion: SeparableFilter | FullFilter,
         return found
     rows, columns = mutual_overlaps(motion.model.to_boxes(motion.mean), frame.boxes)
     certain = tracks.confirmed[rows] & (tracks.missed[rows] == 0) & frame.high[columns]
-    if frame.class_ids is not None:
+    if frame.class_ids is not None and class_gating:
         certain &= ~_other_class(tracks.class_ids[rows], frame.class_ids[columns]).diagonal()
     found[rows[certain]] = columns[certain]
     return found
 
 
-def _eligible(stage: Stage, tracks: TrackState, found: IntArray) -> Mask:
+def _eligible(stage: Stage, tracks: TrackState, found: IntArray, max_age: int) -> Mask:
     """[M] the unmatched tracks that take part in the stage."""
     eligible = found == NONE
     if stage.tracks != "all":
         eligible &= tracks.confirmed == (stage.tracks == "confirmed")
     if stage.max_missed is not None:
         eligible &= tracks.missed <= stage.max_missed
+    if not stage.last_chance:
+        eligible &= tracks.age <= max_age
     return eligible
 
 
@@ -126,9 +130,7 @@ def _assign_stage(
 ) -> tuple[IntArray, IntArray]:
     """Matched pairs of a cost matrix: in one go, or in a cascade over the tracks' ages."""
     if stage.assign_before_threshold:
-        rows, columns = assign(cost, np.nextafter(1.0, 0.0))  # every pair that overlaps at all
-        good = cost[rows, columns] <= threshold
-        return rows[good], columns[good]
+        return assign_before_threshold(cost, threshold)
     if not stage.cascade:
         return assign(cost, threshold)
     pairs: list[tuple[IntArray, IntArray]] = []

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tracker.core.appearance import AppearanceMemory, AveragedFeature, Gallery, prepare
+from tracker.core.appearance import AppearanceMemory, AveragedFeature, Gallery
 from tracker.core.boxes import non_maximum_suppression
 from tracker.core.camera_shift import shift_from_boxes
+from tracker.core.checks import checked_features, checked_frame_index, checked_warp
+from tracker.core.classes import ClassVotes
 from tracker.core.detections import Detections, FloatArray, IntArray, Tracks
 from tracker.core.gate import OnlineThreshold
 from tracker.core.kalman import MOTION_MODELS, SeparableFilter
@@ -62,6 +65,7 @@ class Tracker:
             self.memory = Gallery(config.metric, config.budget)
         elif config.appearance == "average":
             self.memory = AveragedFeature(config.metric, config.momentum, config.max_feature_age)
+        self.votes = None if config.class_gating else ClassVotes()
         self.threshold = OnlineThreshold(config.metric) if config.max_appearance_distance == "auto" else None
         self.dimension: int | None = None  # of the features, once seen
         self.described_at = -math.inf  # frame in which every good detection was last described on demand
@@ -90,49 +94,71 @@ class Tracker:
             The tracks to report for this frame, in the order of their ids.
 
         Raises:
-            ValueError: `frame_index` does not grow, or `warp` is not a finite, invertible [2, 3] matrix.
+            ValueError: `frame_index` is no whole number or does not grow, `warp` is not a finite, invertible [2, 3]
+                matrix, or the features, given or described, are not one finite row of the known dimension a box. The
+                tracker is then as it was, as it is after any error that `describe` raises.
         """
-        affine = _checked_warp(warp)
-        self._predict(self._steps_to(frame_index))
+        affine = checked_warp(warp)
+        index = checked_frame_index(frame_index, self.frame_index if self.frames_seen else None)
+        frame, source = self._observe(detections)
+        if describe is None or self.memory is None or frame.features is not None or not frame.high.any():
+            self._advance(index, affine, frame)
+            return self._take_in(frame, source, None)
+        before = self._snapshot()
+        try:
+            self._advance(index, affine, frame)
+            settled = self._describe_doubtful(frame, describe)
+        except BaseException:
+            vars(self).update(before)
+            raise
+        return self._take_in(frame, source, settled)
+
+    def _snapshot(self) -> dict[str, Any]:
+        """Everything that `_advance` and describing change. Shallow: they replace arrays and write into none."""
+        return vars(self) | {name: copy(vars(self)[name]) for name in ("state", "filter", "memory", "votes")}
+
+    def _advance(self, index: int, affine: NDArray[np.float64] | None, frame: Observations) -> None:
+        """Predict the tracks into frame `index`."""
+        steps = index - self.frame_index if self.frames_seen else 1
+        self.frame_index = index
+        self.frames_seen += 1
+        self._predict(steps)
         if affine is not None:
             self._follow_camera(affine)
-        frame, source = self._observe(detections)
         if self.config.camera_shift:
             self._follow_boxes(frame.boxes[frame.high])
-        settled = None
-        if describe is not None and self.memory is not None and frame.features is None and frame.high.any():
-            settled = self._describe_doubtful(frame, describe)
+
+    def _take_in(self, frame: Observations, source: IntArray, settled: IntArray | None) -> Tracks:
+        if frame.features is not None:
+            self.dimension = frame.features.shape[1]
         gate = self._appearance_gate(frame)
         found = match(self.config, self.state, self.filter, self.memory, frame, gate, settled)
         self._correct(found, frame)
         self._start(found, frame)
         return self._report(source)
 
-    def _steps_to(self, frame_index: int | None) -> int:
-        index = self.frame_index + 1 if frame_index is None else int(frame_index)
-        if self.frames_seen and index <= self.frame_index:
-            raise ValueError(f"frame_index: expected more than the last frame's {self.frame_index}, found {index}")
-        steps = index - self.frame_index if self.frames_seen else 1
-        self.frame_index = index
-        self.frames_seen += 1
-        return steps
-
     def _predict(self, steps: int) -> None:
-        self.state.age += steps
+        self.state.age = self.state.age + steps
         if self.memory is not None:
             self.memory.advance(steps)
-        for _ in range(min(steps, self.config.max_age + 1)):  # after more, no track is left to predict
+        if steps > 1:  # in a long jump most tracks have ended
+            self._keep_if(self.state.age <= self.config.max_age + 1)
+        for _ in range(steps if len(self.state) else 0):
             self.filter.predict()
-        valid = self.filter.valid
-        if steps > 1:
-            valid &= self.state.age <= self.config.max_age + 1
-        if not valid.all():
-            self._keep(valid)
+        self._keep_if(self._is_alive)
+
+    @property
+    def _is_alive(self) -> NDArray[np.bool_]:
+        """[M] whether the predicted state is of any use."""
+        if self.config.keep_shrunk:
+            return np.asarray(np.isfinite(self.filter.mean).all(axis=1))
+        return self.filter.valid
 
     def _follow_camera(self, affine: NDArray[np.float64]) -> None:
         if isinstance(self.filter, SeparableFilter):
             self.filter = FullFilter.from_separable(self.filter)
         self.filter.warp(affine)
+        self._keep_if(self._is_alive & self.filter.is_regular)
 
     def _follow_boxes(self, boxes: FloatArray) -> None:
         seen = self.state.confirmed & (self.state.missed == 0)
@@ -147,8 +173,7 @@ class Tracker:
         chosen = detections if len(source) == len(detections) else detections.select(source)
         features = None
         if self.memory is not None and chosen.features is not None and len(chosen):
-            self._check_dimension(chosen.features.shape[1])
-            features = prepare(chosen.features, config.metric)
+            features = checked_features(chosen.features, len(chosen), self.dimension, config.metric)
         return Observations(
             boxes=chosen.boxes,
             scores=chosen.scores,
@@ -156,7 +181,7 @@ class Tracker:
             features=features,
             described=np.full(len(chosen), features is not None),
             class_ids=chosen.class_ids,
-        ), source
+        ), source if detections.rows is None else detections.rows[source]
 
     def _describe_doubtful(self, frame: Observations, describe: Describe) -> IntArray | None:
         """Give features to the good detections that motion does not settle, or to all when it is time again.
@@ -168,15 +193,15 @@ class Tracker:
         frame.described = frame.high
         waited = self.frame_index - self.described_at
         if waited < self.config.max_feature_age and not self._is_calibrating:
-            settled = match_beyond_doubt(self.state, self.filter, frame)
+            settled = match_beyond_doubt(self.state, self.filter, frame, self.config.class_gating)
             frame.described = frame.high.copy()
             frame.described[settled[settled != NONE]] = False
         else:
             self.described_at = self.frame_index
         rows = frame.described.nonzero()[0]
         if len(rows):
-            found = prepare(np.asarray(describe(frame.boxes[rows])), self.config.metric)
-            self._check_dimension(found.shape[1])
+            asked = frame.boxes[rows]
+            found = checked_features(describe(asked), len(rows), self.dimension, self.config.metric, "describe")
             frame.features = np.zeros((len(frame.boxes), found.shape[1]), np.float32)
             frame.features[rows] = found
         return settled
@@ -185,11 +210,6 @@ class Tracker:
     def _is_calibrating(self) -> bool:
         """Whether the first gate on appearance is still to come."""
         return self.threshold is not None and self.threshold.true_accepts is None
-
-    def _check_dimension(self, dimension: int) -> None:
-        if self.dimension is not None and dimension != self.dimension:
-            raise ValueError(f"features: expected {self.dimension} columns as in earlier frames, found {dimension}")
-        self.dimension = dimension
 
     def _appearance_gate(self, frame: Observations) -> float | None:
         """Largest admissible appearance distance, None while appearance has nothing to say."""
@@ -215,10 +235,11 @@ class Tracker:
         if self.memory is not None and frame.features is not None:
             good = frame.described[columns] & frame.high[columns]  # a doubtful detection says little of a track's looks
             self.memory.update(rows[good], frame.features[columns[good]])
+        if self.votes is not None and frame.class_ids is not None:
+            classes = self.state.class_ids
+            classes[rows] = self.votes.update(rows, classes[rows], frame.class_ids[columns])
         self.state.record(found, frame.scores, self.config.n_init)
-        alive = (self.state.missed == 0) | (self.state.confirmed & (self.state.age <= self.config.max_age))
-        if not alive.all():
-            self._keep(alive)
+        self._keep_if((self.state.missed == 0) | (self.state.confirmed & (self.state.age <= self.config.max_age)))
 
     def _start(self, found: IntArray, frame: Observations) -> None:
         """Begin a track for each good detection that no track took."""
@@ -237,14 +258,22 @@ class Tracker:
                 self.memory.update(born, frame.features[columns])
         ids = np.arange(self.next_id, self.next_id + count)
         class_ids = np.full(count, NONE) if frame.class_ids is None else frame.class_ids[columns]
+        if self.votes is not None:
+            self.votes.append(count)
+            self.votes.update(born, class_ids, class_ids)
         self.state.append(ids, columns, frame.scores[columns], class_ids, self.config.n_init)
         self.next_id += count
 
-    def _keep(self, rows: NDArray[np.bool_]) -> None:
+    def _keep_if(self, rows: NDArray[np.bool_]) -> None:
+        """Drop the tracks that the mask [M] leaves out."""
+        if rows.all():
+            return
         self.state.keep(rows)
         self.filter.keep(rows)
         if self.memory is not None:
             self.memory.keep(rows)
+        if self.votes is not None:
+            self.votes.keep(rows)
 
     def _report(self, source: IntArray) -> Tracks:
         config, state = self.config, self.state
@@ -257,12 +286,3 @@ class Tracker:
         detected = detection != NONE
         detection[detected] = source[detection[detected]]
         return Tracks(state.ids[rows], boxes, state.scores[rows], detection, state.class_ids[rows])
-
-
-def _checked_warp(warp: ArrayLike | None) -> NDArray[np.float64] | None:
-    if warp is None:
-        return None
-    affine = np.asarray(warp, dtype=np.float64)
-    if affine.shape != (2, 3) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:, :2])) < 1e-6:
-        raise ValueError(f"warp: expected a finite, invertible [2, 3] affine matrix, found {affine.tolist()}")
-    return affine

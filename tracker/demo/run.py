@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence as Values
 from pathlib import Path
 
+from embedding.progress import say
 from tracker.core.config import load_config
 from tracker.demo.render import render_demo
 from tracker.input.sequences import read_sequence
+from tracker.run.job import Job
 from tracker.run.parallel import print_evaluation, run_all
-from tracker.run.pipeline import Job
 
 
 def run_demo(out: Path, config: str, overrides: Values[str] = (), descriptor: str = "colour") -> None:
@@ -25,7 +25,7 @@ def run_demo(out: Path, config: str, overrides: Values[str] = (), descriptor: st
         InputError: a bad setting, or `out` cannot be written to.
     """
     settings = load_config(config, overrides)
-    print("rendering a scene of ten people, some seconds", file=sys.stderr, flush=True)
+    say("rendering a scene of ten people, some seconds")
     sequence = read_sequence(render_demo(out))
     job = Job(
         sequence=sequence,

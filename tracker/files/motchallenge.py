@@ -77,12 +77,12 @@ class DetectionTable:
     def at(self, frame: int) -> Detections:
         """The detections of one frame, possibly none; views of this table, checked when it was read."""
         start, stop = np.searchsorted(self.frames, (frame, frame + 1))
-        found = object.__new__(Detections)
-        found.boxes = self.boxes[start:stop]
-        found.scores = self.scores[start:stop]
-        found.features = None if self.features is None else self.features[start:stop]
-        found.class_ids = None if self.class_ids is None else self.class_ids[start:stop]
-        return found
+        return Detections.checked(
+            self.boxes[start:stop],
+            self.scores[start:stop],
+            None if self.features is None else self.features[start:stop],
+            None if self.class_ids is None else self.class_ids[start:stop],
+        )
 
 
 @dataclass(slots=True)

@@ -5,50 +5,41 @@ Learning is `embedding.training.adaptation`'s; here it gets its crops, and its w
 
 from __future__ import annotations
 
-import hashlib
 import math
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from embedding.progress import Progress, say, unseen
 from tracker.errors import InputError
+from tracker.files.cache import kept_path
 from tracker.files.motchallenge import DetectionTable, read_detections
 from tracker.footage.crops import (
     CropRule,
-    Watch,
     cut_boxes,
     detect_all,
     link_detections,
     require_rereadable,
 )
 from tracker.input.detectors import load_detector
+from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections
 
 if TYPE_CHECKING:
     from embedding.descriptors.latent import LatentDescriptor
     from embedding.descriptors.spec import Part
     from embedding.training.adaptation import AdaptationReport, AdaptationSettings
-    from tracker.run.pipeline import Job
-
-ShowShare = Callable[[float, str], None]  # share done of what is going on, and what that is
 
 DEFAULT_MINUTES = 4.0
 MOST_CROPS = 20_000  # 250 MB; neighbouring frames, which are left out first, show little that is new
-SECONDS_BETWEEN_LINES = 10.0
 RESULTS = {
     "shipped": "the descriptor stays as it was",
     "whitened": "the descriptor has a new whitening",
     "adapted": "the descriptor is adapted",
 }
-
-
-def unseen(share: float, text: str) -> None:
-    """Progress that nobody watches."""
 
 
 def adapt_to(
@@ -57,7 +48,7 @@ def adapt_to(
     base: str,
     out: str | Path,
     minutes: float = DEFAULT_MINUTES,
-    progress: ShowShare = unseen,
+    progress: Progress = unseen,
     *,
     steps: int | None = None,
     seed: int = 0,
@@ -73,7 +64,7 @@ def adapt_to(
         base: a model's name, file or run's folder, as `Descriptor.load` knows it.
         out: the weights to write.
         minutes: to learn for, of CPU time over all threads; of elapsed time on a GPU.
-        progress: is told the share done of what is going on, from 0 to 1, and what that is.
+        progress: is told what is going on, and how much of it is done.
         steps: to learn for, instead of minutes; the result can be repeated then.
         seed, device: of the learning.
 
@@ -83,22 +74,20 @@ def adapt_to(
     """
     model, _ = _load_base(base, device)
     settings = _settings(minutes, steps, seed, device)
-    watch = told(progress)
-    tables = [(sequence, _detections_of(sequence, detections, watch)) for sequence in sequences]
+    tables = [(sequence, _detections_of(sequence, detections, progress)) for sequence in sequences]
     return _adapt(tables, model, Path(out), settings, progress)
 
 
 def adapted_weights(
-    sequence: Sequence, table: DetectionTable, base: str, result: Path, minutes: float = DEFAULT_MINUTES
+    sequence: Sequence, table: DetectionTable, base: str, result: Path, minutes: float, progress: Progress
 ) -> Path:
     """The weights beside a result file that are fitted to a sequence's detections; made where they are not there yet.
 
-    Their name holds a digest of detections, base and settings. How it goes and what came of it is told on standard
-    error.
+    Their name holds a digest of frames, detections, base and settings. What came of it is told on standard error.
 
     Args:
         sequence, table: what to adapt to; without features.
-        base, minutes: as `adapt_to`.
+        base, minutes, progress: as `adapt_to`.
         result: the file that tracks are written to.
 
     Raises:
@@ -106,28 +95,29 @@ def adapted_weights(
     """
     settings = _settings(minutes)
     model, name = _load_base(base, settings.device)
-    weights = result.with_name(f"{result.stem}.adapted-{_digest(table, name, settings)}.safetensors")
+    parts = sequence.frames, table, name, settings, CropRule(), MOST_CROPS
+    weights = kept_path(result, "adapted", ".safetensors", *parts)
     kept = _kept_report(weights)
     if kept is not None:
-        _tell(f"{sequence.name}: {describe(*kept)} (earlier run) -> {weights}")
+        say(f"{sequence.name}: {describe(*kept)} (earlier run) -> {weights}")
         return weights
-    _tell(f"{sequence.name}: adapting {base} to {len(table)} detections, {minutes:g} minutes of CPU time")
-    report = _adapt([(sequence, table)], model, weights, settings, ShareLines())
-    _tell(f"{sequence.name}: {describe(report.chosen, report.reason)} -> {weights}")
+    say(f"{sequence.name}: adapting {base} to {len(table)} detections, {minutes:g} minutes of CPU time")
+    report = _adapt([(sequence, table)], model, weights, settings, progress)
+    say(f"{sequence.name}: {describe(report.chosen, report.reason)} -> {weights}")
     return weights
 
 
 def adapted_spec(
-    sequence: Sequence, table: DetectionTable, spec: str, result: Path, minutes: float = DEFAULT_MINUTES
+    sequence: Sequence, table: DetectionTable, spec: str, result: Path, minutes: float, progress: Progress
 ) -> str:
     """A descriptor with every trained part fitted to a sequence's detections: `default+colour` -> `FILE+colour`.
 
     Args:
         spec: as `--descriptor` takes it.
-        sequence, table, result, minutes: as `adapted_weights`, whose errors it raises too.
+        sequence, table, result, minutes, progress: as `adapted_weights`, whose errors it raises too.
     """
     parts, trained = _parts_of(spec)
-    fitted = {name: str(adapted_weights(sequence, table, name, result, minutes)) for name in trained}
+    fitted = {name: str(adapted_weights(sequence, table, name, result, minutes, progress)) for name in trained}
     weighted = [(fitted.get(part.name, part.name), part.weight) for part in parts]
     return "+".join(name if weight is None else f"{weight:g}*{name}" for name, weight in weighted)
 
@@ -148,30 +138,13 @@ def describe(chosen: str, reason: str) -> str:
     return f"{RESULTS[chosen]}: {reason}"
 
 
-def require_adaptable(job: Job) -> None:
-    """InputError where a job asks for an adaptation that cannot be, as far as shows before anything is read."""
-    require_rereadable(job.sequence)
-    _require_positive(job.adapt_minutes or 0.0)
-    if not job.config.needs_features:
-        raise InputError("--adapt: the preset does not look at appearance, expected one that does, such as flatsort")
-    if job.descriptor == "none":
+def require_adaptable(sequence: Sequence, descriptor: str, minutes: float) -> None:
+    """InputError where a descriptor cannot be adapted to a sequence, as far as shows before anything is read."""
+    require_rereadable(sequence)
+    _require_positive(minutes)
+    if descriptor == "none":
         raise InputError("--adapt: --descriptor is none, expected a trained model")
-    _parts_of(job.descriptor)
-    if job.out.exists() and not job.out.is_file():
-        raise InputError(f"--out {job.out}: is not a file, --adapt keeps its weights beside one")
-
-
-class ShareLines:
-    """Progress as a plain line every ten seconds on standard error."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def __call__(self, share: float, text: str) -> None:
-        now = time.monotonic()
-        if now - self._last >= SECONDS_BETWEEN_LINES:
-            self._last = now
-            _tell(f"{text}, {share:.0%}")
+    _parts_of(descriptor)
 
 
 def _settings(minutes: float, steps: int | None = None, seed: int = 0, device: str = "auto") -> AdaptationSettings:
@@ -210,10 +183,12 @@ def _model_of(name: str) -> Path:
     return path
 
 
-def _detections_of(sequence: Sequence, detections: str, watch: Watch) -> DetectionTable:
+def _detections_of(sequence: Sequence, detections: str, progress: Progress) -> DetectionTable:
     require_rereadable(sequence)
     path = find_detections(detections, sequence)
-    return detect_all(sequence, load_detector(detections), watch) if path is None else read_detections(path)
+    if path is None:
+        return detect_all(sequence, load_detector(detections), progress)
+    return renumbered(read_detections(path), sequence.frames)
 
 
 def _adapt(
@@ -221,19 +196,19 @@ def _adapt(
     base: Path,
     out: Path,
     settings: AdaptationSettings,
-    progress: ShowShare,
+    progress: Progress,
 ) -> AdaptationReport:
     from embedding.training.adaptation import adapt
 
     names = tables[0][0].name if len(tables) == 1 else f"{len(tables)} sequences"
     with _folder_beside(out) as folder:
         pack = folder / "crops.npy"
-        _pack(tables, pack, told(progress))
-        progress(0.0, f"{names}, comparing descriptors")
-        return adapt(base, pack, out, settings, lambda share, text: progress(share, f"{names}, learning, {text}"))
+        _pack(tables, pack, progress)
+        progress(f"{names}, comparing descriptors", 0.0, 1)
+        return adapt(base, pack, out, settings, lambda doing, *done: progress(f"{names}, {doing}", *done))
 
 
-def _pack(tables: list[tuple[Sequence, DetectionTable]], pack: Path, watch: Watch) -> None:
+def _pack(tables: list[tuple[Sequence, DetectionTable]], pack: Path, progress: Progress) -> None:
     """Write the crops of all sequences, of every N-th frame where there would be more than `MOST_CROPS`."""
     from embedding.data.crop_pack import CropWriter
 
@@ -243,7 +218,7 @@ def _pack(tables: list[tuple[Sequence, DetectionTable]], pack: Path, watch: Watc
     rule = replace(rule, every=max(1, math.ceil(count / MOST_CROPS)))
     with CropWriter(pack) as writer:
         for sequence, boxes in linked:
-            cut_boxes(sequence, rule.choose(boxes), rule, writer, watch)
+            cut_boxes(sequence, rule.choose(boxes), rule, writer, progress)
 
 
 @contextmanager
@@ -258,24 +233,6 @@ def _folder_beside(out: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-def told(progress: ShowShare) -> Watch:
-    """Frames done as a share of the frames there are; 0 where that is not known."""
-
-    @contextmanager
-    def watch(doing: str) -> Iterator[Callable[[int, int | None], None]]:
-        yield lambda done, total: progress(done / total if total else 0.0, f"{doing}, frame {done}")
-
-    return watch
-
-
-def _digest(table: DetectionTable, base: str, settings: AdaptationSettings) -> str:
-    """Twelve characters that differ between detections, bases and ways to adapt."""
-    digest = hashlib.sha1(repr((base, settings, CropRule(), MOST_CROPS)).encode())
-    for column in (table.frames, table.boxes, table.scores):
-        digest.update(column.tobytes())
-    return digest.hexdigest()[:12]
-
-
 def _kept_report(weights: Path) -> tuple[str, str] | None:
     """What came of an earlier adaptation and why, if these are its weights."""
     from embedding.descriptors.spec import model_path
@@ -287,7 +244,3 @@ def _kept_report(weights: Path) -> tuple[str, str] | None:
     if not isinstance(about, dict) or not {"chosen", "reason"} <= about.keys():
         raise InputError(f"{weights}: was not written by an adaptation; remove it and run again")
     return about["chosen"], about["reason"]
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -5,9 +5,8 @@ What is written, and who may read what of it, says `embedding.data.crop_pack`.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from embedding.progress import Progress, say, unseen
 from tracker.core.assignment import assign
 from tracker.core.boxes import area, intersection, iou
 from tracker.core.detections import FloatArray, IntArray
@@ -25,6 +25,7 @@ from tracker.evaluate.scores import MIN_OVERLAP, is_counted
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
 from tracker.input.detectors import Detector, is_detector, load_detector
 from tracker.input.frames import Image, open_frames
+from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 NOBODY = -1
 MIN_SHARE_INSIDE = 0.75  # of a box's area within the image: less shows too little of a person
-
-Watch = Callable[[str], AbstractContextManager[Callable[[int, int | None], None]]]
-"""What is going on, such as `MOT16-09, cutting` -> a context whose function is told frames done and frames in all."""
 
 
 @dataclass(frozen=True)
@@ -99,19 +97,13 @@ class LinkedBoxes:
         return self.select(slice(*np.searchsorted(self.frames, (frame, frame + 1))))
 
 
-@contextmanager
-def unwatched(_: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Nobody is told how far it is."""
-    yield lambda done, total: None
-
-
 def pack_sequences(
     sequences: Iterable[Sequence],
     out: str | Path,
     detections: Iterable[str] = ("det.txt",),
     ground_truth: bool = False,
     rule: CropRule | None = None,
-    watch: Watch = unwatched,
+    progress: Progress = unseen,
 ) -> CropIndex:
     """Write the crops of sequences to FILE.npy, its index and, where there is ground truth, who they show.
 
@@ -123,7 +115,7 @@ def pack_sequences(
         detections: files or detectors as `track --det` takes them; each sequence uses the first that it has.
         ground_truth: cut out the ground truth's boxes instead.
         rule: which boxes, and how.
-        watch: is told what is going on.
+        progress: is told what is going on, and how many of its frames are done.
 
     Returns:
         The index of what was written.
@@ -135,17 +127,17 @@ def pack_sequences(
 
     rule = rule or CropRule()
     writer = CropWriter(out)
-    found = list(_find_boxes(sequences, list(detections), ground_truth, rule, watch))  # all are read before any cut
+    found = list(_find_boxes(sequences, list(detections), ground_truth, rule, progress))  # all are read before any cut
     with writer:
         for sequence, boxes in found:
-            cut_boxes(sequence, boxes, rule, writer, watch)
+            cut_boxes(sequence, boxes, rule, writer, progress)
         if not len(writer):
             raise InputError(f"{out}: no box is left to pack, expected sequences with frames and boxes; {rule}")
     return read_index(out)
 
 
 def _find_boxes(
-    sequences: Iterable[Sequence], detections: list[str], ground_truth: bool, rule: CropRule, watch: Watch
+    sequences: Iterable[Sequence], detections: list[str], ground_truth: bool, rule: CropRule, progress: Progress
 ) -> Iterator[tuple[Sequence, LinkedBoxes]]:
     """What is to be cut out of each sequence."""
     for sequence in sequences:
@@ -156,7 +148,10 @@ def _find_boxes(
         if ground_truth:
             boxes, wanted = _true_boxes(sequence, rule), "ground truth"
         else:
-            boxes, wanted = _detected_boxes(sequence, detections, rule, watch), f"detections {' or '.join(detections)}"
+            boxes, wanted = (
+                _detected_boxes(sequence, detections, rule, progress),
+                f"detections {' or '.join(detections)}",
+            )
         if boxes is None:
             _tell_skipped(sequence, f"no {wanted}")
             continue
@@ -172,11 +167,11 @@ def require_rereadable(sequence: Sequence) -> None:
 
 
 def _tell_skipped(sequence: Sequence, lacking: str) -> None:
-    print(f"{sequence.name}: left out, it has {lacking}", file=sys.stderr)
+    say(f"{sequence.name}: left out, it has {lacking}")
 
 
-def _detected_boxes(sequence: Sequence, names: list[str], rule: CropRule, watch: Watch) -> LinkedBoxes | None:
-    table = _first_detections(sequence, names, watch)
+def _detected_boxes(sequence: Sequence, names: list[str], rule: CropRule, progress: Progress) -> LinkedBoxes | None:
+    table = _first_detections(sequence, names, progress)
     if table is None:
         return None
     truth = None
@@ -194,24 +189,26 @@ def link_detections(table: DetectionTable, rule: CropRule, truth: TrackTable | N
     return LinkedBoxes(frames, boxes, table.scores[good], link(frames, boxes), identities)
 
 
-def _first_detections(sequence: Sequence, names: list[str], watch: Watch) -> DetectionTable | None:
+def _first_detections(sequence: Sequence, names: list[str], progress: Progress) -> DetectionTable | None:
     for name in names:
         if is_detector(name):
-            return detect_all(sequence, _load_once(name), watch)
+            return detect_all(sequence, _load_once(name), progress)
         path = None
         with suppress(InputError):  # it has no such file; what is wrong with one it has is said
             path = find_detections(name, sequence)
         if path is not None:
-            return read_detections(path)
+            return renumbered(read_detections(path), sequence.frames)
     return None
 
 
 _load_once = cache(load_detector)
 
 
-def detect_all(sequence: Sequence, detect: Detector, watch: Watch = unwatched) -> DetectionTable:
+def detect_all(sequence: Sequence, detect: Detector, progress: Progress = unseen) -> DetectionTable:
     """What a detector finds in every frame: a first pass, as a box's tracklet shows in the frames around it."""
-    return DetectionTable.of_frames([(frame, detect(image)) for frame, image in _frames(sequence, "detecting", watch)])
+    return DetectionTable.of_frames(
+        [(frame, detect(image)) for frame, image in _frames(sequence, "detecting", progress)]
+    )
 
 
 def match_identities(frames: IntArray, boxes: FloatArray, truth: TrackTable) -> IntArray:
@@ -247,7 +244,7 @@ def visibility(path: Path, truth: TrackTable) -> FloatArray:
 
 
 def cut_boxes(
-    sequence: Sequence, boxes: LinkedBoxes, rule: CropRule, writer: CropWriter, watch: Watch = unwatched
+    sequence: Sequence, boxes: LinkedBoxes, rule: CropRule, writer: CropWriter, progress: Progress = unseen
 ) -> None:
     """Read the frames of a sequence and append the crops of its boxes to a pack.
 
@@ -257,7 +254,7 @@ def cut_boxes(
     from embedding.descriptors.cropping import cut_crops
 
     seen = []
-    for frame, image in _frames(sequence, "cutting", watch):
+    for frame, image in _frames(sequence, "cutting", progress):
         here = boxes.at(frame)
         seen.append(frame)
         if not rule.border:
@@ -276,10 +273,10 @@ def _share_inside(boxes: FloatArray, image: Image) -> FloatArray:
     return intersection(boxes, np.array([[0.0, 0.0, width, height]]))[:, 0] / area(boxes)
 
 
-def _frames(sequence: Sequence, doing: str, watch: Watch) -> Iterator[tuple[int, Image]]:
+def _frames(sequence: Sequence, doing: str, progress: Progress) -> Iterator[tuple[int, Image]]:
     require_rereadable(sequence)
     assert isinstance(sequence.frames, Path)
-    with open_frames(sequence.frames) as source, watch(f"{sequence.name}, {doing}") as tell:
+    with open_frames(sequence.frames) as source:
         for done, frame in enumerate(source, start=1):
             yield frame
-            tell(done, source.length)
+            progress(f"{sequence.name}, {doing}", done, source.length)

@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from time import perf_counter
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -34,6 +35,8 @@ class Ahead(Generic[Item]):
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._make, name=name, daemon=True)
         self._taken = False
+        self.seconds = 0.0
+        """Of the clock, spent making items."""
 
     @property
     def was_taken(self) -> bool:
@@ -69,12 +72,24 @@ class Ahead(Generic[Item]):
     def _make(self) -> None:
         end = _End(None)
         try:
-            for item in self._items:
+            for item in self._timed():
                 if not self._hand_over(item):
                     return
         except Exception as error:  # raised again where the items are taken
             end = _End(error)
         self._hand_over(end)
+
+    def _timed(self) -> Iterator[Item]:
+        items = iter(self._items)
+        while True:
+            started = perf_counter()
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            finally:
+                self.seconds += perf_counter() - started
+            yield item
 
     def _hand_over(self, item: Item | _End) -> bool:
         while not self._stopped.is_set():

@@ -23,10 +23,10 @@ REPROJECTION = 1.5  # pixels of the small image a point may be off and still agr
 class CameraMotion:
     """Estimates the warp from the previous frame to each frame it is given.
 
-    `ecc` maximises the enhanced correlation coefficient of the grey images over Euclidean motions, rotation and
-    translation (Evangelidis and Psarakis 2008); it knows no zoom. `sparse` follows corners by optical flow (Lucas and
-    Kanade 1981, in pyramids) and fits a similarity, which adds zoom, to those that agree (RANSAC); it is faster and
-    bears quicker pans.
+    Both find a similarity: rotation, zoom and translation. `ecc` maximises the enhanced correlation coefficient of the
+    grey images over affine motions (Evangelidis and Psarakis 2008), of which it takes the nearest similarity. `sparse`
+    follows corners by optical flow (Lucas and Kanade 1981, in pyramids) and fits one to those that agree (RANSAC); it
+    is faster and bears quicker pans.
 
     Attributes:
         failures: frames for which no motion was found, and the camera was taken to stand still.
@@ -86,10 +86,19 @@ def _by_ecc(before: NDArray[np.uint8], now: NDArray[np.uint8], still: NDArray[np
     start = np.eye(2, 3, dtype=np.float32)
     try:
         # OpenCV takes the mask of the image that is warped onto the other: of this frame.
-        _, warp = cv2.findTransformECC(before, now, start, cv2.MOTION_EUCLIDEAN, criteria, still, SMOOTHING)
+        _, warp = cv2.findTransformECC(before, now, start, cv2.MOTION_AFFINE, criteria, still, SMOOTHING)
     except cv2.error:  # it did not converge
         return None
-    return np.asarray(warp, np.float64)
+    return _nearest_similarity(np.asarray(warp, np.float64), before.shape)
+
+
+def _nearest_similarity(warp: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """The similarity [2, 3] nearest to an affine warp (Frobenius norm) that moves the middle of [H, W] like it."""
+    height, width = shape
+    middle = np.array([width - 1, height - 1]) / 2
+    along, across = (warp[0, 0] + warp[1, 1]) / 2, (warp[1, 0] - warp[0, 1]) / 2
+    turn = np.array([[along, -across], [across, along]])
+    return np.column_stack((turn, (warp[:, :2] - turn) @ middle + warp[:, 2]))
 
 
 def _by_points(before: NDArray[np.uint8], now: NDArray[np.uint8], still: NDArray[np.uint8]) -> FloatArray | None:

@@ -1,37 +1,27 @@
 """Detectors by name: an image in, the detections of one frame out.
 
 `hog` ships with OpenCV; `torchvision:NAME` fetches its weights on first use; `FILE.onnx` is any YOLO-style network. The
-last two take `:CLASSES` behind the name: class numbers with commas between them, or `all`.
+last two take `:CLASSES` behind the name, see `tracker.input.detector_names`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, cast
 
 import numpy as np
 
 from tracker.core.boxes import non_maximum_suppression
 from tracker.core.detections import Detections
 from tracker.errors import InputError
+from tracker.input.detector_names import DETECTORS, ONNX, TORCHVISION, ClassIds, Wanted, listed, wanted_classes
+from tracker.input.detector_names import is_detector as is_detector
 from tracker.input.frames import Image
 
-Detector = Callable[[Image], Detections]
-
-NAMES = "hog, torchvision:NAME or FILE.onnx"
-CLASSES = r"(?::(?P<classes>all|\d+(?:,\d+)*))?"
-TORCHVISION = re.compile(r"torchvision:(?P<model>\w*)" + CLASSES)
-ONNX = re.compile(r"(?P<file>.+\.onnx)" + CLASSES, re.IGNORECASE)
+Detector = Callable[[Image], Detections]  # ours have `class_names` too, see `class_names_of`
 
 HOG_OVERLAP = 0.4  # IoU above which the better of two HOG windows stays
 HOG_BODY = (0.25, 0.12, 0.75, 0.90)  # where in its 64 x 128 window a person stands: left, top, right, bottom
-
-
-def is_detector(name: str) -> bool:
-    """Whether a name means a detector, known or not, rather than a file of detections."""
-    return name == "hog" or name.startswith("torchvision:") or ONNX.fullmatch(name) is not None
 
 
 def load_detector(name: str) -> Detector:
@@ -40,43 +30,54 @@ def load_detector(name: str) -> Detector:
     Args:
         name: `hog`, people by Dalal and Triggs' histograms of oriented gradients (2005);
             `torchvision:NAME[:CLASSES]`, a network of torchvision.models.detection, people unless CLASSES says
-            otherwise; `FILE.onnx[:CLASSES]`, see `tracker.input.onnx_detector`, people if the network knows COCO's 80
-            classes, else all of its classes.
+            otherwise; `FILE.onnx[:CLASSES]`, see `tracker.input.onnx_detector`, people if the network knows such a
+            class, else all of its classes.
 
     Raises:
-        InputError: no such detector or file, no weights, or a network whose output is of no known form.
+        InputError: no such detector, file or class, no weights, or a network whose output is of no known form.
     """
     if name == "hog":
         return _HogDetector()
     if found := TORCHVISION.fullmatch(name):
-        return _load_torchvision(found["model"], _class_ids(found["classes"]))
+        return _TorchvisionDetector(found["model"], wanted_classes(found["classes"], name))
     if found := ONNX.fullmatch(name):
         from tracker.input.onnx_detector import OnnxDetector
 
-        return OnnxDetector(Path(found["file"]), _class_ids(found["classes"]))
-    raise InputError(f"detector {name!r}: not known, expected {NAMES}")
+        return OnnxDetector(Path(found["file"]), wanted_classes(found["classes"], name))
+    raise InputError(f"detector {name!r}: not known, expected {DETECTORS}")
 
 
-def _class_ids(text: str | None) -> frozenset[int] | Literal["all"] | None:
-    if text is None or text == "all":
-        return cast("Literal['all'] | None", text)
-    return frozenset(int(number) for number in text.split(","))
+def class_names_of(detect: object) -> Mapping[int, str]:
+    """Names of a detector's classes by id; empty where it has none, and of what is no detector."""
+    names: Mapping[int, str] = getattr(detect, "class_names", {})
+    return names
 
 
-def _load_torchvision(model: str, classes: frozenset[int] | Literal["all"] | None) -> Detector:
-    from tracker.input.torchvision_detector import TorchvisionDetector
+def looked_for(detect: Detector) -> str:
+    """Names of the classes that a detector keeps, for a line to show; empty where it has none."""
+    kept: ClassIds | None = getattr(detect, "class_ids", None)
+    return listed(name for number, name in class_names_of(detect).items() if kept is None or number in kept)
 
-    find = TorchvisionDetector(model, None if classes == "all" else classes or "person")
 
-    def detect(image: Image) -> Detections:
-        boxes, scores, class_ids = find(image)
+class _TorchvisionDetector:
+    """A network of torchvision; class ids are those of its weights' categories."""
+
+    def __init__(self, model: str, wanted: Wanted) -> None:
+        from tracker.input.torchvision_detector import TorchvisionDetector
+
+        self._find = TorchvisionDetector(model, None if wanted == "all" else wanted or "person")
+        self.class_names = self._find.class_names
+        self.class_ids = self._find.class_ids
+
+    def __call__(self, image: Image) -> Detections:
+        boxes, scores, class_ids = self._find(image)
         return Detections(boxes, scores, None, class_ids)
-
-    return detect
 
 
 class _HogDetector:
     """OpenCV's people detector; scores are the margin of its linear classifier through a logistic function."""
+
+    class_names: Mapping[int, str] = {0: "person"}
 
     def __init__(self) -> None:
         import cv2

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracker.errors import InputError
+from tracker.input.detector_names import DETECTORS, is_detector
+from tracker.input.images import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 LAYOUTS = ("", "train", "test", "*/train", "*/test")  # where MOTChallenge's archives put sequences below the root
 STREAM = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 MARKS = ("seqinfo.ini", "img1", "det", "gt")  # a folder with any of these is a sequence
@@ -25,6 +26,7 @@ class Sequence:
         name: the folder's or file's name, `camera0`, or the last part of a URL.
         folder: sequence folder, for its `det/` and `gt/`.
         frames: image folder, video file, camera index or stream URL.
+        image_folder: where images were looked for, whether or not there are any.
         length: number of frames, as `seqinfo.ini` says.
         frame_rate: frames a second.
         width, height: of a frame, pixels.
@@ -34,6 +36,7 @@ class Sequence:
     name: str
     folder: Path | None = None
     frames: Path | str | int | None = None
+    image_folder: Path | None = None
     length: int | None = None
     frame_rate: float | None = None
     width: int | None = None
@@ -101,7 +104,7 @@ def find_detections(det: str, sequence: Sequence) -> Path | None:
     Raises:
         InputError: there is no such file (the message lists where it looked).
     """
-    if det == "hog" or det.startswith("torchvision:") or det.endswith(".onnx"):
+    if is_detector(det):
         return None
     wanted = Path(det.replace("{seq}", sequence.name))
     places = [wanted] if sequence.folder is None else [wanted, sequence.folder / "det" / wanted]
@@ -110,15 +113,15 @@ def find_detections(det: str, sequence: Sequence) -> Path | None:
             return place
     raise InputError(
         f"detections {det!r} of {sequence.name}: no file {' or '.join(map(str, dict.fromkeys(places)))}, "
-        "expected MOT text, .npy, or a detector: hog, torchvision:NAME, FILE.onnx"
+        f"expected MOT text, .npy, or a detector: {DETECTORS}"
     )
 
 
 def read_sequence(folder: str | Path) -> Sequence:
-    """Describe a sequence folder from its `seqinfo.ini` if there is one, and from what lies in it.
+    r"""Describe a sequence folder from its `seqinfo.ini` if there is one, and from what lies in it.
 
-    The frames are in the folder `seqinfo.ini` names, in `img1/`, or in the folder itself; ground truth or
-    detections alone make a sequence too.
+    The frames are in the folder `seqinfo.ini` names, in `img1/`, or in the folder itself; names may be written as on
+    Windows (`img1\`, `IMG1`) or begin with a slash. Ground truth or detections alone make a sequence too.
 
     Raises:
         InputError: the folder has none of these, or `seqinfo.ini` is malformed.
@@ -126,7 +129,9 @@ def read_sequence(folder: str | Path) -> Sequence:
     folder = Path(folder)
     info = _read_seqinfo(folder / "seqinfo.ini")
     ground_truth = folder / "gt" / "gt.txt"
-    frames = next((place for place in (folder / info.get("imDir", "img1"), folder) if _has_images(place)), None)
+    named = info.get("imDir", "img1")
+    places = [folder / named, *_inside(folder, named), *_inside(folder, "img1"), folder]
+    frames = next((place for place in places if _has_images(place)), None)
     if frames is None and not _is_sequence(folder):
         raise InputError(f"{folder}: holds no sequence, expected images, {', '.join(MARKS)}")
     length = _number(info, "seqLength", folder)
@@ -136,12 +141,33 @@ def read_sequence(folder: str | Path) -> Sequence:
         name=folder.resolve().name,
         folder=folder,
         frames=frames,
+        image_folder=places[0] if frames is None else frames,
         length=int(length) if length else None,
         frame_rate=rate,
         width=int(width) if width else None,
         height=int(height) if height else None,
         ground_truth=ground_truth if ground_truth.is_file() else None,
     )
+
+
+def _inside(folder: Path, name: str) -> list[Path]:
+    """The folders that a relative path may mean, with any slashes and in any case."""
+    found = [folder]
+    for part in filter(None, re.split(r"[\\/]+", name)):
+        found = [
+            place / entry
+            for place in found
+            for entry in ([part] if part in (".", "..") else sorted(_names(place)))
+            if entry.casefold() == part.casefold()
+        ]
+    return found
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
 
 
 def _root(root: str | Path | None) -> Path | None:
@@ -180,13 +206,7 @@ def _is_sequence(folder: Path) -> bool:
 
 
 def _has_images(folder: Path) -> bool:
-    if not folder.is_dir():
-        return False
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith(".")]
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
+    names = (name for name in _names(folder) if not name.startswith("."))
     return any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names)
 
 

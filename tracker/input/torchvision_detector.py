@@ -24,16 +24,21 @@ class TorchvisionDetector:
         classes: ids or names of the weights' categories to keep; None for all of them.
         device: where it runs, `auto` for the GPU if there is one.
 
+    Attributes:
+        class_names: the weights' categories by id.
+        class_ids: those that are kept; None for all.
+
     Raises:
         InputError: no such network or class, or its weights cannot be had.
     """
 
-    def __init__(self, name: str, classes: Collection[int] | str | None = "person", device: str = "auto") -> None:
+    def __init__(self, name: str, classes: Collection[int | str] | str | None = "person", device: str = "auto") -> None:
         names = list_models(module=detection)
         if name not in names:
             raise InputError(f"detector torchvision:{name}: not known, expected one of {', '.join(names)}")
         weights = get_model_weights(name).DEFAULT
-        self._kept = _class_ids(classes, weights.meta["categories"], name)
+        self.class_names: dict[int, str] = dict(enumerate(weights.meta["categories"]))
+        self.class_ids = _class_ids(classes, self.class_names, name)
         self._prepare = weights.transforms()
         self._device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
         try:
@@ -49,16 +54,19 @@ class TorchvisionDetector:
         found = self._model([self._prepare(rgb)])[0]
         boxes, scores, labels = (found[key].cpu().numpy() for key in ("boxes", "scores", "labels"))
         kept = (scores >= MIN_SCORE) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        if self._kept is not None:
-            kept &= np.isin(labels, self._kept)
+        if self.class_ids is not None:
+            kept &= np.isin(labels, list(self.class_ids))
         return boxes[kept].astype(np.float64), scores[kept].astype(np.float64), labels[kept].astype(np.int64)
 
 
-def _class_ids(classes: Collection[int] | str | None, categories: list[str], name: str) -> list[int] | None:
+def _class_ids(classes: Collection[int | str] | str | None, names: dict[int, str], model: str) -> frozenset[int] | None:
     if classes is None:
         return None
-    if isinstance(classes, str):
-        return [index for index, category in enumerate(categories) if category == classes]
-    if beyond := [index for index in classes if not 0 <= index < len(categories)]:
-        raise InputError(f"detector torchvision:{name}: class {beyond[0]}, expected 0 to {len(categories) - 1}")
-    return sorted(classes)
+    ids: set[int] = set()
+    for item in [classes] if isinstance(classes, str) else classes:
+        found = {number for number, name in names.items() if item == number or str(item).casefold() == name.casefold()}
+        if not found:
+            known = f"0 to {len(names) - 1}, or one of {', '.join(names.values())}"
+            raise InputError(f"detector torchvision:{model}: class {item}, expected {known}")
+        ids |= found
+    return frozenset(ids)

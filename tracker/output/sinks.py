@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tracker.core.detections import Tracks
-from tracker.output.drawing import Trails, draw_tracks, show
-from tracker.input.frames import Image
 from tracker.files.motchallenge import ResultWriter
+from tracker.input.frames import Frames, Image
+from tracker.output.drawing import Trails, draw_tracks, show
 from tracker.output.video import VideoWriter, contact_sheet
 
 
@@ -51,16 +51,19 @@ class TextSink(Sink):
 
 
 class VideoSink(Sink):
-    """H.264 video with the tracks drawn in."""
+    """H.264 video with the tracks drawn in; of a video file, with its times and its sound."""
 
-    def __init__(self, path: Path, frame_rate: float, size: tuple[int, int]) -> None:
-        self._writer = VideoWriter(path, frame_rate, size)
+    def __init__(self, path: Path, frame_rate: float, frames: Frames) -> None:
+        self._frames = frames
+        self._writer = VideoWriter(path, frame_rate, frames.size)
+        if (video := frames.video) is not None:
+            self._writer = VideoWriter(path, frame_rate, frames.size, video.time_base, video.path, video.start)
         self._trails = Trails()
         super().__init__(self._writer)
 
     def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
         if image is not None:
-            self._writer.write(draw_tracks(image, tracks, self._trails))
+            self._writer.write(draw_tracks(image, tracks, self._trails), self._frames.time_of(frame_index))
 
 
 class SheetSink(Sink):

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedding.files import atomic_path
 from tracker.errors import InputError
 from tracker.input.frames import Image
-from embedding.files import atomic_path
 
 if TYPE_CHECKING:
     import av
+
+    from tracker.output.sound import SoundCopy
 
 QUALITY = "23"  # libx264's constant rate factor, its default: lower is better and larger
 BT601 = 6  # the matrix FFmpeg converts BGR with; written down so that players undo the same one
@@ -30,12 +32,23 @@ class VideoWriter:
         path: the file to write; its name ends in .mp4.
         frame_rate: frames a second.
         size: width and height in pixels of every frame; an odd one is padded by one pixel, as yuv420p needs even ones.
+        time_base: seconds, the unit of the times that frames come with; None where they come in equal steps.
+        sound: a video file whose sound is copied, where mp4 can hold it; a line says where it cannot.
+        sound_start: the second of that file which the first frame shows.
 
     Raises:
         InputError: the name does not end in .mp4, or nothing can be written there.
     """
 
-    def __init__(self, path: str | Path, frame_rate: float, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        frame_rate: float,
+        size: tuple[int, int],
+        time_base: Fraction | None = None,
+        sound: Path | None = None,
+        sound_start: Fraction = Fraction(0),
+    ) -> None:
         if Path(path).suffix.lower() != ".mp4":
             raise InputError(f"{path}: expected a name that ends in .mp4")
         if not (frame_rate > 0 and min(size) > 0):
@@ -43,6 +56,10 @@ class VideoWriter:
         self._path = path
         self._size = size
         self._frame_rate = Fraction(frame_rate).limit_denominator(1001)
+        self._time_base = time_base
+        self._sound_of, self._sound_start = sound, sound_start
+        self._sound: SoundCopy | None = None
+        self._end = Fraction(0)  # seconds
 
     def __enter__(self) -> VideoWriter:
         import av
@@ -52,6 +69,11 @@ class VideoWriter:
             options = {"movflags": "+faststart"}
             self._container = stack.enter_context(av.open(str(temporary), "w", format="mp4", options=options))
             self._stream = self._add_stream(self._container)
+            if self._sound_of is not None:
+                from tracker.output.sound import SoundCopy
+
+                self._sound = stack.enter_context(SoundCopy(self._sound_of, self._sound_start))
+                self._sound.add_to(self._container)
             self._open = stack.pop_all()
         return self
 
@@ -60,10 +82,12 @@ class VideoWriter:
         stream.width, stream.height = (side + side % 2 for side in self._size)
         stream.pix_fmt = "yuv420p"
         stream.codec_context.colorspace = BT601
+        if self._time_base is not None:
+            stream.codec_context.time_base = self._time_base
         return stream
 
-    def write(self, image: Image) -> None:
-        """Append one frame, BGR uint8 [H, W, 3]."""
+    def write(self, image: Image, time: Fraction | None = None) -> None:
+        """Append one frame, BGR uint8 [H, W, 3], to be shown at `time` seconds where frames come with times."""
         import av
 
         width, height = self._size
@@ -72,7 +96,12 @@ class VideoWriter:
         if height % 2 or width % 2:
             image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+        if time is not None and self._time_base is not None:
+            frame.pts, frame.time_base = round(time / self._time_base), self._time_base
         self._container.mux(self._stream.encode(frame))
+        self._end = (self._end if time is None else time) + 1 / self._frame_rate
+        if self._sound is not None:
+            self._sound.copy(self._container, until=self._end)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,102 +1,85 @@
-"""Features for detections that come without: computed from the frames, kept beside the output."""
+"""Features for detections that come without: computed from the frames, kept beside the result."""
 
 from __future__ import annotations
 
-import hashlib
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracker.core.detections import Detections, FloatArray
+from embedding.progress import say
 from tracker.errors import InputError
+from tracker.files.cache import kept_path
 from tracker.files.motchallenge import DetectionTable, read_detections, write_detections_npy
-from tracker.input.frames import Image
+from tracker.input.ahead import Ahead
+from tracker.input.frames import Frames
+from tracker.run.clock import Clock
+from tracker.run.source import Observed
 
-Observed = tuple[int, Image | None, Detections]  # frame_index, image, detections
+if TYPE_CHECKING:
+    from embedding import Descriptor
 
 BATCH = 16  # crops that a network takes together; more gain nothing on a CPU
 MOST_FRAMES = 8  # that wait for a batch to be full: 50 MB at 1920x1080
+DESCRIBED_AHEAD = 8  # frames with features that wait at most: 50 MB at 1920x1080
 
 
-class FeatureCache:
-    """Describe detections once; later runs over the same detections read what was kept.
-
-    The file is DeepSORT's .npy and can itself be given as `--det`. Its name holds a digest of the detections and of the
-    descriptor, so that it is never mistaken for another's.
+@contextmanager
+def described_ahead(
+    observed: Iterable[Observed], descriptor: Descriptor, frames: Frames, clock: Clock
+) -> Iterator[Iterator[Observed]]:
+    """The detections of each frame with features, computed in threads of their own while others track.
 
     Args:
-        descriptor: name or weights file of the descriptor.
-        detections: the file whose detections are described; None when a detector makes them (nothing is kept then).
-        out: the result file that the features are kept beside.
+        observed: what to describe, with images that come from `frames`.
     """
+    # Live frames do not wait for each other.
+    batch, workers = (1, 1) if frames.length is None else (BATCH, os.cpu_count() or 1)
+    ahead = Ahead(describe(observed, descriptor, batch, workers, clock), DESCRIBED_AHEAD, name="describe")
+    try:
+        yield iter(ahead)
+    finally:
+        frames.close()  # before what waits for them
+        ahead.close()
 
-    def __init__(self, descriptor: str, detections: Path | None, out: Path) -> None:
-        from embedding import Descriptor  # the other half of the project, met only here
 
-        try:
-            self._descriptor = Descriptor.load(descriptor)
-        except ValueError as error:
-            raise InputError(str(error)) from error
-        self._parts: dict[int, np.ndarray] = {}
-        self.path: Path | None = None
-        if detections is not None and (out.is_file() or not out.exists()):  # not beside /dev/null
-            digest = hashlib.sha1(detections.read_bytes() + self._descriptor.name.encode()).hexdigest()[:12]
-            name = self._descriptor.name.removeprefix(f"{out.stem}.")  # which an adapted descriptor's begins with
-            self.path = out.with_name(f"{out.stem}.{name}-{digest}.npy")
+def describe(
+    observed: Iterable[Observed],
+    descriptor: Descriptor,
+    batch: int = BATCH,
+    workers: int = 1,
+    clock: Clock | None = None,
+) -> Iterator[Observed]:
+    """The detections of each frame with features, those of several frames at once where they are few.
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether anything has to be computed."""
-        return self.path is None or not self.path.is_file()
+    Args:
+        observed: with images, and without features.
+        batch: crops to wait for; 1 delays no frame.
+        workers: batches described side by side.
+    """
+    together = (clock or Clock()).measured("describing", _describe_together)
+    with ThreadPoolExecutor(workers, "describe") as pool:
+        waiting: deque[Future[list[Observed]]] = deque()
+        for group in _groups(observed, batch):
+            waiting.append(pool.submit(together, group, descriptor))
+            if len(waiting) == workers:
+                yield from waiting.popleft().result()
+        for described in waiting:
+            yield from described.result()
 
-    def complete(self, table: DetectionTable) -> DetectionTable:
-        """The detections with the features kept from an earlier run."""
-        assert self.path is not None
-        kept = read_detections(self.path)
-        if len(kept) != len(table) or kept.features is None:
-            raise InputError(f"{self.path}: does not belong to these detections; remove it and run again")
-        return DetectionTable(table.frames, table.boxes, table.scores, kept.features, table.class_ids)
 
-    def describe_boxes(self, image: Image, boxes: FloatArray) -> np.ndarray:
-        """Features [N, D] of boxes [N, 4], here and now; nothing is kept."""
-        return self._descriptor(image, boxes)
-
-    def describe(self, frames: Iterable[Observed], batch: int = BATCH, workers: int = 1) -> Iterator[Observed]:
-        """The detections of each frame with features, those of several frames at once where they are few.
-
-        Args:
-            frames: with images, and without features.
-            batch: crops to wait for; 1 delays no frame.
-            workers: batches described side by side.
-        """
-        with ThreadPoolExecutor(workers, "describe") as pool:
-            waiting: deque[Future[list[Observed]]] = deque()
-            for group in _groups(frames, batch):
-                waiting.append(pool.submit(self._describe_together, group))
-                if len(waiting) == workers:
-                    yield from waiting.popleft().result()
-            for described in waiting:
-                yield from described.result()
-
-    def _describe_together(self, frames: list[Observed]) -> list[Observed]:
-        images = [image for _, image, _ in frames if image is not None]
-        features = self._descriptor.describe_frames(images, [detections.boxes for *_, detections in frames])
-        if self.path is not None:
-            self._parts.update(zip((frame_index for frame_index, *_ in frames), features, strict=True))
-        return [
-            (frame_index, image, Detections(found.boxes, found.scores, of_frame, found.class_ids))
-            for (frame_index, image, found), of_frame in zip(frames, features, strict=True)
-        ]
-
-    def save(self, table: DetectionTable) -> None:
-        """Keep what was computed, if it covers every detection of the table."""
-        if self.path is None or not self._parts or sum(map(len, self._parts.values())) != len(table):
-            return
-        features = np.concatenate([self._parts[frame] for frame in sorted(self._parts)])
-        write_detections_npy(self.path, table.frames, table.boxes, table.scores, features)
+def _describe_together(frames: list[Observed], descriptor: Descriptor) -> list[Observed]:
+    images = [image for _, image, _ in frames if image is not None]
+    features = descriptor.describe_frames(images, [detections.boxes for *_, detections in frames])
+    return [
+        (frame_index, image, found.with_features(of_frame))
+        for (frame_index, image, found), of_frame in zip(frames, features, strict=True)
+    ]
 
 
 def _groups(frames: Iterable[Observed], batch: int) -> Iterator[list[Observed]]:
@@ -110,3 +93,53 @@ def _groups(frames: Iterable[Observed], batch: int) -> Iterator[list[Observed]]:
             group = []
     if group:
         yield group
+
+
+class FeatureCache:
+    """Features kept beside a result, for later runs over the same frames and detections by the same descriptor.
+
+    The file is DeepSORT's .npy and can itself be given as `--det`.
+
+    Args:
+        out: the result file.
+        descriptor: its name.
+        frames: the image folder or video file.
+        table: the detections.
+    """
+
+    def __init__(self, out: Path, descriptor: str, frames: Path, table: DetectionTable) -> None:
+        self.path = kept_path(out, descriptor, ".npy", frames, table, descriptor)
+        self._table = table
+        self._parts: dict[int, np.ndarray] = {}
+
+    def read(self) -> DetectionTable | None:
+        """The detections with the features of an earlier run; None where there was none."""
+        if not self.path.is_file():
+            return None
+        table = self._table
+        try:
+            features = read_detections(self.path).features
+            if features is None or len(features) != len(table):
+                raise InputError(f"{self.path}: does not belong to these detections")
+        except InputError as error:
+            say(f"{error}; its features are computed again")
+            return None
+        return DetectionTable(table.frames, table.boxes, table.scores, features, table.class_ids)
+
+    def keeping(self, described: Iterable[Observed]) -> Iterator[Observed]:
+        """The same frames, whose features are remembered as they pass."""
+        for frame_index, image, detections in described:
+            if detections.features is not None:
+                self._parts[frame_index] = detections.features
+            yield frame_index, image, detections
+
+    def save(self) -> None:
+        """Keep what has passed, if it covers every detection; where that cannot be, a line says so."""
+        table = self._table
+        if not self._parts or sum(map(len, self._parts.values())) != len(table):
+            return
+        features = np.concatenate([self._parts[frame] for frame in sorted(self._parts)])
+        try:
+            write_detections_npy(self.path, table.frames, table.boxes, table.scores, features)
+        except InputError as error:  # the tracks are what was asked for
+            say(f"{error}; its features are not kept")

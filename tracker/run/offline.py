@@ -12,6 +12,7 @@ from tracker.core.kalman import MOTION_MODELS
 from tracker.core.kalman_full import TRANSITION
 from tracker.core.state import NONE
 
+LONGEST_GAP = 10_000  # frames without a row behind which a track is smoothed as another: nothing is known across it
 MODEL = MOTION_MODELS["xyah"]
 
 
@@ -41,7 +42,10 @@ class TrackRecord:
         """The rows of one frame."""
         measured = np.full((len(tracks), 4), np.nan)
         seen = tracks.detection != NONE
-        measured[seen] = detections.boxes[tracks.detection[seen]]
+        source = tracks.detection[seen]
+        if detections.rows is not None:  # some rows were dropped
+            source = np.searchsorted(detections.rows, source)
+        measured[seen] = detections.boxes[source]
         frames = np.full(len(tracks), frame_index)
         return cls(frames, tracks.ids, tracks.boxes, tracks.scores, tracks.detection, measured, tracks.class_ids)
 
@@ -77,14 +81,15 @@ class TrackRecord:
 def interpolate(record: TrackRecord, max_gap: int) -> TrackRecord:
     """Fill gaps of at most `max_gap` frames between two detections of a track by a straight line.
 
-    Boxes that the tracker wrote while coasting through such a gap are replaced; longer gaps stay as they are.
+    Boxes that the tracker wrote while coasting through such a gap are replaced; longer gaps, and those of more than
+    `LONGEST_GAP`, stay as they are.
     """
     seen = record.select(np.lexsort((record.frames, record.ids)))
     seen = seen.select(seen.detection != NONE)
     if len(seen) < 2:
         return record
     gap = np.diff(seen.frames) - 1
-    starts = np.flatnonzero((seen.ids[1:] == seen.ids[:-1]) & (gap > 0) & (gap <= max_gap))
+    starts = np.flatnonzero((seen.ids[1:] == seen.ids[:-1]) & (gap > 0) & (gap <= min(max_gap, LONGEST_GAP)))
     before = np.repeat(starts, gap[starts])
     step = np.arange(len(before)) - np.repeat(np.cumsum(gap[starts]) - gap[starts], gap[starts]) + 1
     part = step / (gap[before] + 1)
@@ -111,7 +116,8 @@ def smooth(record: TrackRecord) -> TrackRecord:
     order = np.lexsort((record.frames, record.ids))
     tracks = record.select(order)
     boxes = tracks.boxes.copy()
-    for rows in np.split(np.arange(len(tracks)), np.flatnonzero(np.diff(tracks.ids)) + 1):
+    ends = (np.diff(tracks.ids) != 0) | (np.diff(tracks.frames) > LONGEST_GAP)
+    for rows in np.split(np.arange(len(tracks)), np.flatnonzero(ends) + 1):
         seen = rows[tracks.detection[rows] != NONE]
         if len(seen) > 1:
             boxes[rows] = _smooth_track(tracks.frames[seen], tracks.measured[seen], tracks.frames[rows])

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
+from embedding.progress import progress_shown, say
 from tracker.errors import InputError
 from tracker.input.sequences import Sequence
-from tracker.run.pipeline import Job, Progress, Summary, run
-
-SECONDS_BETWEEN_LINES = 5.0
+from tracker.run.job import Job, Summary, require_possible
+from tracker.run.pipeline import run
 
 
 def run_all(jobs: list[Job], workers: str = "1") -> list[Summary]:
@@ -23,6 +20,8 @@ def run_all(jobs: list[Job], workers: str = "1") -> list[Summary]:
     Raises:
         InputError: `workers` is neither; whatever a job raises.
     """
+    for job in jobs:
+        require_possible(job)
     if workers == "ray":
         return _run_on_ray(jobs)
     if not workers.isdecimal() or int(workers) < 1:
@@ -33,7 +32,7 @@ def run_all(jobs: list[Job], workers: str = "1") -> list[Summary]:
 
 
 def _run_with_progress(job: Job) -> Summary:
-    with progress_of(job.sequence.name) as progress:
+    with progress_shown() as progress:
         summary = run(job, progress)
     _tell(summary)
     return summary
@@ -66,10 +65,7 @@ def _collect(results: Iterator[Summary]) -> list[Summary]:
 
 def _tell(summary: Summary) -> None:
     rate = summary.frames / max(summary.seconds, 1e-9)
-    print(
-        f"{summary.name}: {summary.tracks} tracks in {summary.frames} frames, {rate:.0f} frames/s -> {summary.out}",
-        file=sys.stderr,
-    )
+    say(f"{summary.name}: {summary.tracks} tracks in {summary.frames} frames, {rate:.0f} frames/s -> {summary.out}")
 
 
 def print_evaluation(sequences: list[Sequence], summaries: list[Summary]) -> None:
@@ -78,46 +74,5 @@ def print_evaluation(sequences: list[Sequence], summaries: list[Summary]) -> Non
     from tracker.evaluate.table import print_table
 
     truth = {sequence.name: sequence.ground_truth for sequence in sequences if sequence.ground_truth is not None}
-    print_table(evaluate(truth, {summary.name: summary.out for summary in summaries if summary.name in truth}))
-
-
-@contextmanager
-def progress_of(name: str) -> Iterator[Progress]:
-    """A progress bar on a terminal, a plain line every few seconds elsewhere."""
-    if not sys.stderr.isatty():
-        yield _PlainLines(name)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]} frames/s"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None, rate="")
-        started = time.perf_counter()
-
-        def show(done: int, total: int | None) -> None:
-            rate = done / max(time.perf_counter() - started, 1e-9)
-            bar.update(task, completed=done, total=total, rate=f"{rate:.0f}")
-
-        yield show
-
-
-class _PlainLines:
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._started = self._last = time.perf_counter()
-
-    def __call__(self, done: int, total: int | None) -> None:
-        now = time.perf_counter()
-        if now - self._last >= SECONDS_BETWEEN_LINES:
-            self._last = now
-            of = f"/{total}" if total else ""
-            rate = done / (now - self._started)
-            print(f"{self._name}: frame {done}{of}, {rate:.0f} frames/s", file=sys.stderr, flush=True)
+    results = {summary.name: summary.out for summary in summaries if summary.name in truth and summary.out is not None}
+    print_table(evaluate(truth, results))

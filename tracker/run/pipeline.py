@@ -5,131 +5,120 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
+from typing import TYPE_CHECKING
 
-from tracker.core.config import TrackerConfig, load_config
-from tracker.core.detections import Detections
+import numpy as np
+
+from embedding.progress import Progress, unseen
+from tracker.core.detections import Detections, FloatArray, Tracks
 from tracker.core.tracker import Tracker
 from tracker.errors import InputError
-from tracker.files.motchallenge import DetectionTable, write_table
-from tracker.input.frames import Frames, Image, open_frames
+from tracker.files.motchallenge import DetectionTable
+from tracker.input.detectors import class_names_of
+from tracker.input.frames import Image
 from tracker.input.sequences import Sequence
-from tracker.output.sinks import SheetSink, Sink, StopTracking, TextSink, VideoSink, WindowSink
-from tracker.run.offline import TrackRecord, interpolate, smooth
-from tracker.run.source import ObservationSource
+from tracker.output.sinks import StopTracking
+from tracker.run.clock import Clock
+from tracker.run.features import described_ahead
+from tracker.run.job import Job, Summary, require_possible
+from tracker.run.offline import TrackRecord
+from tracker.run.prepare import adapt_if_asked, load_if_needed, look_up, open_if_needed, require_frames
+from tracker.run.source import Observed, count_frames, find_source, lacks_features, observe, require_within
+from tracker.run.writing import rewrite, sinks_of, write_record
 
-Progress = Callable[[int, int | None], None]  # frames done, frames in all
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to do with one sequence. Plain values only: it travels to worker processes.
-
-    Attributes:
-        sequence, config: what to track and how.
-        detections: file name or detector, as the user wrote it.
-        descriptor: name of the descriptor for detections without features; `none` to track by motion.
-        out: result file.
-        video, sheet, table: further files to write, or None.
-        camera_motion: `ecc`, `sparse` or None.
-        interpolate: longest gap to fill, frames; 0 fills none.
-        smooth: smooth finished tracks.
-        show: open a live window.
-        adapt_minutes: to fit the descriptor to the detections first, as `adapt_to` counts them; None leaves it as it
-            is.
-        embed_when: `always` describes every detection; `ambiguous` only those that the tracker asks for, see
-            `Tracker.update`.
-
-    Raises:
-        InputError: an adaptation is asked for that cannot be.
-    """
-
-    sequence: Sequence
-    config: TrackerConfig
-    detections: str
-    descriptor: str
-    out: Path
-    video: Path | None = None
-    sheet: Path | None = None
-    table: Path | None = None
-    camera_motion: Literal["ecc", "sparse"] | None = None
-    interpolate: int = 0
-    smooth: bool = False
-    show: bool = False
-    adapt_minutes: float | None = None
-    embed_when: Literal["always", "ambiguous"] = "always"
-
-    def __post_init__(self) -> None:
-        if self.adapt_minutes is not None:
-            from tracker.footage.adapt import require_adaptable  # with it comes SciPy, which takes a third of a second
-
-            require_adaptable(self)
-
-    @property
-    def is_offline(self) -> bool:
-        """Whether tracks are changed after the last frame."""
-        return bool(self.interpolate or self.smooth)
+if TYPE_CHECKING:
+    from embedding import Descriptor
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What came of a job."""
-
-    name: str
-    out: Path
-    frames: int
-    tracks: int
-    seconds: float
-
-
-def run(job: Job, progress: Progress = lambda done, total: None) -> Summary:
+def run(job: Job, progress: Progress = unseen) -> Summary:
     """Track one sequence and write everything the job asks for.
 
     Raises:
         InputError: something is missing or unreadable; no output file has been touched then.
     """
+    require_possible(job)
+    found = find_source(job.sequence, job.detections)
+    class_names = class_names_of(found)
+    found, name = adapt_if_asked(job, found, progress)
+    descriptor = load_if_needed(job, found, name)
+    found, descriptor, cache = look_up(job, found, descriptor)
+    clock, started = Clock(), perf_counter()  # an adaptation is no part of a tracker's speed
+    records: list[TrackRecord] = []
+    ids: set[int] = set()
+    done = 0
     with ExitStack() as stack:
-        source = stack.enter_context(ObservationSource(job))
-        started = perf_counter()  # an adaptation is no part of a tracker's speed
-        sinks = [] if job.is_offline else [stack.enter_context(sink) for sink in _sinks(job, source.frames)]
-        records: list[TrackRecord] = []
-        ids: set[int] = set()
-        done = last = 0
+        frames = stack.enter_context(open_if_needed(job, found, descriptor))
+        length = count_frames(job.sequence, found, frames)
+        observed = observe(job.sequence, job.detections, found, frames, clock)
+        if descriptor is not None and frames is not None and job.embed_when == "always":
+            observed = stack.enter_context(described_ahead(observed, descriptor, frames, clock))
+            observed, descriptor = cache.keeping(observed) if cache else observed, None
+        sinks = [] if job.is_offline else [stack.enter_context(sink) for sink in sinks_of(job, frames)]
         try:
-            for frame_index, image, detections, tracks in _track(job, source):
-                for sink in sinks:
-                    sink.write(frame_index, image, tracks)
+            for frame_index, image, detections, tracks in track(job, observed, descriptor, clock):
+                with clock.measure("writing"):
+                    for sink in sinks:
+                        sink.write(frame_index, image, tracks)
                 if job.is_offline or job.table:
                     records.append(TrackRecord.of_frame(frame_index, tracks, detections))
                 ids.update(tracks.ids.tolist())
-                done, last = done + 1, frame_index
-                progress(done, source.length)
+                done += 1
+                progress(job.sequence.name, done, length)
         except StopTracking:
             pass
         except KeyboardInterrupt:
-            if source.length is not None:
+            if length is not None:
                 raise
-        source.save_features()
+        if cache is not None:
+            cache.save()
         record = TrackRecord.concatenate(records)
         if job.is_offline:
-            record = _improve(record, job)
-            _replay(record, job, last)
+            record = rewrite(job, record)
         if job.table:
-            _write_record(job.table, record)
-    return Summary(job.sequence.name, job.out, done, len(ids), perf_counter() - started)
+            write_record(job.table, record, class_names)
+        if frames is not None:
+            clock.add("decoding", frames.seconds)
+    return Summary(job.sequence.name, job.out, done, len(ids), perf_counter() - started, clock.seconds)
+
+
+def track(
+    job: Job, observed: Iterable[Observed], descriptor: Descriptor | None, clock: Clock
+) -> Iterator[tuple[int, Image | None, Detections, Tracks]]:
+    """The tracks of each frame: frame_index, image, detections, tracks.
+
+    Args:
+        descriptor: of whom the tracker asks for, frame by frame; None where detections have their features.
+    """
+    tracker = Tracker(job.config)
+    camera = None
+    if job.camera_motion is not None:
+        from tracker.input.camera_motion import CameraMotion
+
+        camera = CameraMotion(job.camera_motion)
+    for frame_index, image, detections in observed:
+        warp = None
+        if camera is not None and image is not None:
+            with clock.measure("camera motion"):
+                warp = camera.estimate(image, detections.boxes)
+
+        def describe(boxes: FloatArray, image: Image | None = image) -> np.ndarray:
+            assert descriptor is not None and image is not None
+            with clock.measure("describing", within="tracking"):
+                return descriptor(image, boxes)
+
+        with clock.measure("tracking"):
+            tracks = tracker.update(detections, frame_index, warp, None if descriptor is None else describe)
+        yield frame_index, image, detections, tracks
 
 
 def embed(
     sequence: Sequence,
     detections: str,
     descriptor: str = "default",
-    progress: Progress = lambda done, total: None,
+    progress: Progress = unseen,
     table: DetectionTable | None = None,
 ) -> DetectionTable:
     """The detections of a sequence with features, as `run` would compute them.
@@ -144,90 +133,22 @@ def embed(
     """
     if descriptor == "none":
         raise InputError("--descriptor none: expected a descriptor, there is nothing to compute")
-    job = Job(sequence, load_config("flatsort"), detections, descriptor, Path(os.devnull))  # nothing is kept there
-    with ObservationSource(job, table) as source:
-        if source.table is not None and source.table.features is not None:
-            raise InputError(f"{detections}: has features, expected detections without")
-        if source.frames is None:
-            raise InputError(f"{detections}: no detections to describe")
-        found: list[tuple[int, Detections]] = []
-        for done, (frame_index, _, described) in enumerate(source, start=1):
-            found.append((frame_index, described))
-            progress(done, source.length)
-    return DetectionTable.of_frames(found)
+    if table is not None:
+        require_within(sequence, table, detections)
+    found = find_source(sequence, detections) if table is None else table
+    if isinstance(found, DetectionTable) and found.features is not None:
+        raise InputError(f"{detections}: has features, expected detections without")
+    if not lacks_features(found):
+        raise InputError(f"{detections}: no detections to describe")
+    source = require_frames(sequence, "the descriptor looks at them")
+    from embedding import Descriptor
+    from tracker.input.frames import open_frames
 
-
-def _track(job: Job, source: ObservationSource) -> Iterator[tuple[int, Image | None, Detections, Any]]:
-    tracker = Tracker(job.config)
-    camera = None
-    if job.camera_motion is not None:
-        from tracker.input.camera_motion import CameraMotion
-
-        camera = CameraMotion(job.camera_motion)
-    for frame_index, image, detections in source:
-        warp = None if camera is None or image is None else camera.estimate(image, detections.boxes)
-        tracks = tracker.update(detections, frame_index, warp, source.describer(image))
-        yield frame_index, image, detections, tracks
-
-
-def _sinks(job: Job, frames: Frames | None) -> list[Sink]:
-    sinks: list[Sink] = [TextSink(job.out)]
-    if job.video is not None:
-        assert frames is not None and frames.size is not None
-        rate = job.sequence.frame_rate or frames.frame_rate or 30.0
-        sinks.append(VideoSink(job.video, rate, frames.size))
-    if job.sheet is not None:
-        sinks.append(SheetSink(job.sheet, job.sequence.length or (frames.length if frames else None)))
-    if job.show:
-        sinks.append(WindowSink())
-    return sinks
-
-
-def _improve(record: TrackRecord, job: Job) -> TrackRecord:
-    if job.smooth:
-        record = smooth(record)
-    return interpolate(record, job.interpolate) if job.interpolate else record
-
-
-def _replay(record: TrackRecord, job: Job, last: int) -> None:
-    """Send improved tracks to the sinks in a second pass over the frames."""
-    with ExitStack() as stack:
-        frames = None
-        if job.video is not None or job.sheet is not None or job.show:
-            assert job.sequence.frames is not None
-            frames = stack.enter_context(open_frames(job.sequence.frames))
-        sinks = [stack.enter_context(sink) for sink in _sinks(job, frames)]
-        try:
-            for frame_index, image in _every_frame(frames, last):
-                for sink in sinks:
-                    sink.write(frame_index, image, record.at(frame_index))
-        except StopTracking:
-            pass
-
-
-def _every_frame(frames: Frames | None, last: int) -> Iterator[tuple[int, Image | None]]:
-    """Every frame number up to `last`, with its picture where there is one: missing frames may hold filled gaps."""
-    following = 1
-    for frame_index, image in frames or ():
-        yield from ((missing, None) for missing in range(following, frame_index))
-        yield frame_index, image
-        following = frame_index + 1
-    yield from ((missing, None) for missing in range(following, last + 1))
-
-
-def _write_record(path: Path, record: TrackRecord) -> None:
-    left, top, right, bottom = record.boxes.T
-    write_table(
-        path,
-        {
-            "frame": record.frames,
-            "id": record.ids,
-            "left": left,
-            "top": top,
-            "right": right,
-            "bottom": bottom,
-            "score": record.scores,
-            "detection": record.detection,
-            "class": record.class_ids,
-        },
-    )
+    loaded, clock, rows = Descriptor.load(descriptor), Clock(), []
+    with open_frames(source) as frames:
+        observed = observe(sequence, detections, found, frames, clock)
+        with described_ahead(observed, loaded, frames, clock) as described:
+            for done, (frame_index, _, here) in enumerate(described, start=1):
+                rows.append((frame_index, here))
+                progress(sequence.name, done, frames.length)
+    return DetectionTable.of_frames(rows)

@@ -1,178 +1,111 @@
-"""What a tracker is shown, frame by frame: detections from a file or a detector, features where they are missing.
-
-Decoding, describing and tracking overlap: each runs ahead of the next one in a thread of its own.
-"""
+"""What a tracker is shown, frame by frame: detections from a file or a detector, on the frames they belong to."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from tracker.core.detections import Detections, FloatArray
+import numpy as np
+
+from embedding.progress import say
+from tracker.core.detections import Detections
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, read_detections
-from tracker.input.ahead import Ahead
-from tracker.input.frames import Frames, Image, open_frames
-from tracker.input.sequences import find_detections
-from tracker.run.features import BATCH, FeatureCache, Observed
+from tracker.input.frames import Frames, Image
+from tracker.input.numbering import renumbered
+from tracker.input.sequences import Sequence, find_detections
+from tracker.run.clock import Clock
 
-if TYPE_CHECKING:
-    import numpy as np
+MAX_GAP = 1_000_000  # frames from one with a detection to the next: nine hours at 30 a second
+MAX_LENGTH = 100_000_000  # frames that a sequence may say it has: 38 days; whoever writes it down means it
 
-    from tracker.run.pipeline import Job
+Observed = tuple[int, Image | None, Detections]  # frame_index, image, detections
+Found = DetectionTable | Callable[[Image], Detections]  # read from a file, or found by a detector frame by frame
 
-DESCRIBED_AHEAD = 8  # frames with features that wait at most: 50 MB at 1920x1080
+
+def find_source(sequence: Sequence, detections: str) -> Found:
+    """The detections of a file, or the detector of that name.
+
+    Raises:
+        InputError: there is neither, the file is malformed, or has detections in more frames than the sequence.
+    """
+    path = find_detections(detections, sequence)
+    if path is None:
+        from tracker.input.detectors import load_detector, looked_for
+
+        detect = load_detector(detections)
+        if shown := looked_for(detect):
+            say(f"{sequence.name}: {detections} looks for {shown}")
+        return detect
+    table = renumbered(read_detections(path), sequence.frames)
+    require_within(sequence, table, path)
+    return table
 
 
-class ObservationSource:
-    """The frames of a job with their detections and, where the preset needs them, features.
+def require_within(sequence: Sequence, table: DetectionTable, where: Path | str) -> None:
+    """InputError where there are detections in frames that the sequence does not have."""
+    if sequence.length is not None and table.last_frame > sequence.length:
+        raise InputError(
+            f"{where}: detections in frame {table.last_frame}, but {sequence.name} has {sequence.length} frames"
+        )
 
-    Frames are opened only when something needs them.
+
+def require_bounded(sequence: Sequence, table: DetectionTable, where: str) -> None:
+    """InputError where frame numbers run away: every one up to the last is gone through, a slip would take days."""
+    seen = np.unique(np.concatenate(([0], table.frames)))
+    gaps = np.diff(seen)
+    if len(gaps) and gaps.max() > MAX_GAP:
+        before, after = seen[gaps.argmax()], seen[gaps.argmax() + 1]
+        raise InputError(
+            f"{where}: a detection in frame {after}, the one before is in {before}, "
+            f"expected at most {MAX_GAP} frames between them"
+        )
+    if sequence.length is not None and sequence.length > MAX_LENGTH:
+        raise InputError(f"{sequence.name}: has {sequence.length} frames, expected at most {MAX_LENGTH}")
+
+
+def lacks_features(found: Found) -> bool:
+    """Whether detections come, or may come, without features."""
+    return not isinstance(found, DetectionTable) or (found.features is None and len(found) > 0)
+
+
+def count_frames(sequence: Sequence, found: Found, frames: Frames | None) -> int | None:
+    """How many frames will be observed; None for a camera or stream."""
+    if frames is not None:
+        return frames.length
+    assert isinstance(found, DetectionTable)
+    return max(sequence.length or 0, found.last_frame)
+
+
+def observe(
+    sequence: Sequence, detections: str, found: Found, frames: Frames | None, clock: Clock
+) -> Iterator[Observed]:
+    """Each frame with its detections; without frames, each number up to the last that is known of.
 
     Args:
-        job: what to look at.
-        table: the job's detections where somebody has read or made them already.
+        detections: what `found` is called in messages.
+
+    Raises:
+        InputError: there are detections in a frame that is missing: the two do not belong together.
     """
-
-    def __init__(self, job: Job, table: DetectionTable | None = None) -> None:
-        self.job = job
-        self.table = table
-        self._detect: Callable[[Image], Detections] | None = None
-        self._features: FeatureCache | None = None
-        self._described: Ahead[Observed] | None = None
-        path = None if table is not None else find_detections(job.detections, job.sequence)
-        if table is not None:
-            self._check_length(table, job.detections)
-        elif path is None:
-            from tracker.input.detectors import load_detector
-
-            self._detect = load_detector(job.detections)
-        else:
-            self.table = read_detections(path)
-            self._check_length(self.table, path)
-        descriptor = job.descriptor if job.adapt_minutes is None else self._adapt(job.adapt_minutes)
-        lacks_features = self.table is None or (self.table.features is None and len(self.table) > 0)
-        if job.config.needs_features and lacks_features and job.descriptor != "none":
-            self._require_frames(f"{job.detections} has no features; --descriptor none tracks by motion alone")
-            cache = FeatureCache(descriptor, path, job.out)
-            if self.table is not None and not cache.is_needed:
-                self.table = cache.complete(self.table)
-            else:
-                self._features = cache
-        self.frames = self._open_frames()
-        draws = job.video is not None or job.sheet is not None or job.show
-        if job.is_offline and draws and self.length is None:
-            raise InputError(f"{job.sequence.name}: --smooth and --interpolate draw in a second pass, a stream has one")
-
-    def _adapt(self, minutes: float) -> str:
-        """The descriptor fitted to the detections, for which a detector must have seen every frame."""
-        from tracker.footage.adapt import ShareLines, adapted_spec, told
-        from tracker.footage.crops import detect_all
-
-        if self.table is None:
-            assert self._detect is not None
-            self.table, self._detect = detect_all(self.job.sequence, self._detect, told(ShareLines())), None
-        elif self.table.features is not None:
-            raise InputError(f"{self.job.detections}: has features, with which --adapt has nothing to do")
-        job = self.job
-        return adapted_spec(job.sequence, self.table, job.descriptor, job.out, minutes)
-
-    def _check_length(self, table: DetectionTable, path: Path | str) -> None:
-        length = self.job.sequence.length
-        if length is not None and table.last_frame > length:
-            raise InputError(
-                f"{path}: detections in frame {table.last_frame}, but {self.job.sequence.name} has {length} frames"
-            )
-
-    def _require_frames(self, why: str) -> None:
-        if self.job.sequence.frames is None:
-            raise InputError(f"{self.job.sequence.name}: frames are needed, but the sequence has none ({why})")
-
-    def _open_frames(self) -> Frames | None:
-        reasons = {
-            f"--det {self.job.detections} is a detector": self._detect is not None,
-            "the descriptor looks at them": self._features is not None,
-            "--video draws on them": self.job.video is not None,
-            "--sheet draws on them": self.job.sheet is not None,
-            "--show shows them": self.job.show,
-            f"--camera-motion {self.job.camera_motion} compares them": self.job.camera_motion is not None,
-        }
-        for reason, applies in reasons.items():
-            if applies:
-                self._require_frames(reason)
-                assert self.job.sequence.frames is not None
-                return open_frames(self.job.sequence.frames)
-        return None
-
-    def __enter__(self) -> ObservationSource:
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        if self.frames is not None:
-            self.frames.close()  # before what waits for them
-        if self._described is not None:
-            self._described.close()
-
-    @property
-    def length(self) -> int | None:
-        """Number of frames, None for a camera or stream."""
-        if self.frames is not None:
-            return self.frames.length
-        assert self.table is not None
-        return max(self.job.sequence.length or 0, self.table.last_frame)
-
-    def __iter__(self) -> Iterator[Observed]:
-        observed = self._with_images() if self.frames is not None else self._without_images()
-        if self._features is None or self.job.embed_when == "ambiguous":
-            yield from observed
-            return
-        # Live frames do not wait for each other.
-        batch, workers = (1, 1) if self.length is None else (BATCH, os.cpu_count() or 1)
-        self._described = Ahead(self._features.describe(observed, batch, workers), DESCRIBED_AHEAD, name="describe")
-        yield from self._described
-
-    def describer(self, image: Image | None) -> Callable[[FloatArray], np.ndarray] | None:
-        """What gives boxes of a frame features when the tracker asks, where the job says that it should ask."""
-        features = self._features
-        if features is None or image is None or self.job.embed_when != "ambiguous":
-            return None
-        return lambda boxes: features.describe_boxes(image, boxes)
-
-    def _without_images(self) -> Iterator[Observed]:
-        assert self.table is not None
-        for frame_index in range(1, (self.length or 0) + 1):
-            yield frame_index, None, self.table.at(frame_index)
-
-    def _with_images(self) -> Iterator[Observed]:
-        assert self.frames is not None
+    if not isinstance(found, DetectionTable):
+        assert frames is not None
+        detect = clock.measured("detecting", found)
+        yield from ((frame_index, image, detect(image)) for frame_index, image in frames)
+    elif frames is None:
+        for frame_index in range(1, (count_frames(sequence, found, None) or 0) + 1):
+            yield frame_index, None, found.at(frame_index)
+    else:
         last = 0
-        for frame_index, image in self.frames:
-            self._check_missing(last + 1, frame_index)
-            yield frame_index, image, self._detections(frame_index, image)
+        for frame_index, image in frames:
+            _require_empty(sequence, detections, found, last + 1, frame_index)
+            yield frame_index, image, found.at(frame_index)
             last = frame_index
-        if self.table is not None:
-            self._check_missing(last + 1, self.table.last_frame + 1)
+        _require_empty(sequence, detections, found, last + 1, found.last_frame + 1)
 
-    def _detections(self, frame_index: int, image: Image) -> Detections:
-        if self._detect is not None:
-            return self._detect(image)
-        assert self.table is not None
-        return self.table.at(frame_index)
 
-    def _check_missing(self, start: int, stop: int) -> None:
-        """Detections in frames that are not there mean that the two do not belong together."""
-        if self.table is None or start >= stop:
-            return
-        for frame_index in range(start, stop):
-            if len(self.table.at(frame_index)):
-                raise InputError(
-                    f"{self.job.sequence.frames}: frame {frame_index} is missing, but {self.job.detections} "
-                    "has detections there"
-                )
-
-    def save_features(self) -> None:
-        """Keep computed features for the next run."""
-        if self._features is not None and self.table is not None:
-            self._features.save(self.table)
+def _require_empty(sequence: Sequence, detections: str, table: DetectionTable, start: int, stop: int) -> None:
+    """InputError where there are detections in frames from `start` up to `stop`, which are missing."""
+    rows = slice(*np.searchsorted(table.frames, (start, stop)))
+    if len(missing := table.frames[rows]):
+        raise InputError(f"{sequence.frames}: frame {missing[0]} is missing, but {detections} has detections there")

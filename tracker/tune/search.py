@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from embedding.progress import Progress, unseen
 from tracker.core.config import Search, TrackerConfig, load_config
 from tracker.errors import InputError
 from tracker.evaluate.scores import Row
@@ -17,7 +18,6 @@ from tracker.tune.cases import Case, Scores
 from tracker.tune.parameters import Values, distribution, own_values, require_optuna
 
 Score = Callable[[TrackerConfig], float]
-Show = Callable[[float, str], None]  # share done, what is being done
 
 OBJECTIVES = {
     "hota_idf1": ("HOTA", "IDF1"),
@@ -79,7 +79,7 @@ def cross_validate(
     columns: tuple[str, ...],
     trials: int,
     seed: int = 0,
-    show: Show = lambda share, text: None,
+    progress: Progress = unseen,
 ) -> list[Fold]:
     """For each sequence, search on the others and score the choice on it."""
     sequences = list(dict.fromkeys(case.sequence for case in cases))
@@ -97,7 +97,7 @@ def cross_validate(
             searched[held_out].append(trial)
             share = (number + len(searched[held_out]) / (trials + 1)) / len(sequences)
             gain = max(trial.score for trial in searched[held_out]) - searched[held_out][0].score
-            show(share, f"without {held_out}: {len(searched[held_out])} of {trials} trials, best {gain:+.2f}")
+            progress(f"without {held_out}: {len(searched[held_out])} of {trials} trials, best {gain:+.2f}", share, 1)
         chosen[held_out] = simplify(score, config, max(searched[held_out], key=lambda trial: trial.score), own)
     return [_judge(scores, cases, config, columns, searched, name, chosen[name]) for name in sequences]
 

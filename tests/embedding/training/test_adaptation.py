@@ -43,7 +43,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory, render_people: Render) -> Pa
 def test_it_learns_and_says_how_much(base: Path, crowd: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.safetensors"
     heard: list[float] = []
-    report = adapt(base, crowd, out, SETTINGS, lambda share, text: heard.append(share))
+    report = adapt(base, crowd, out, SETTINGS, lambda _, share, total: heard.append(share))
     assert set(report.separation) == {"shipped", "whitened", "adapted"}
     assert report.chosen != "shipped"
     before, after = report.separation["shipped"], report.separation[report.chosen]

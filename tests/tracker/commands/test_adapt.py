@@ -95,7 +95,7 @@ def features(weights: Path, root: Path) -> np.ndarray:
 
 
 def test_the_best_candidate_is_written_with_what_came_of_it(root: Path, base: Path, tmp_path: Path) -> None:
-    told: list[tuple[float, str]] = []
+    told: list[tuple[str, float, float | None]] = []
     report = adapted(root, "crowd", base, tmp_path / "out.safetensors", progress=lambda *now: told.append(now))
     assert set(report.separation) == {"shipped", "whitened", "adapted"}
     assert report.steps == (4 if report.chosen == "adapted" else 2)  # half of them learn while some are held back
@@ -106,9 +106,9 @@ def test_the_best_candidate_is_written_with_what_came_of_it(root: Path, base: Pa
     assert record["config"] == "of a run"
     is_new = np.abs(features(tmp_path / "out.safetensors", root) - features(base, root)).max() > 0.01
     assert is_new == (report.chosen != "shipped")
-    assert told[0] == (1 / LENGTH, "crowd, cutting, frame 1")
-    assert told[-1][0] == 1
-    assert "crowd, learning, step 2, " in told[-2][1]
+    assert told[0] == ("crowd, cutting", 1, LENGTH)
+    assert told[-1] == ("crowd, learning, finished", 1, 1)
+    assert "crowd, learning, step 2, " in told[-2][0]
     assert {path.name for path in tmp_path.iterdir()} == {"out.safetensors", "out.json"}
 
 
@@ -131,8 +131,8 @@ def test_of_many_crops_some_are_taken_from_all_over(
     assert about["sequences"] == ["crowd", "alone"]
 
 
-def interrupt(share: float, text: str) -> None:
-    if "learning" in text:
+def interrupt(doing: str, done: float, total: float | None) -> None:
+    if "learning" in doing:
         raise KeyboardInterrupt
 
 

@@ -317,7 +317,7 @@ def test_frames_that_are_missing_are_named(root: Path, capsys: pytest.CaptureFix
 def test_the_statistics_need_no_torch() -> None:
     program = "import sys, tracker.footage.calibration, tracker.footage.calibration_plot; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
-    assert not {"torch", "matplotlib", "cv2", "embedding"} & set(done.stdout.split())
+    assert not {"torch", "matplotlib", "cv2"} & set(done.stdout.split())
 
 
 def test_the_deepsort_features_of_a_real_sequence(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:

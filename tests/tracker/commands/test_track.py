@@ -16,7 +16,7 @@ import pytest
 
 from tracker.commands.main import track as main
 from tracker.files.motchallenge import TrackTable, read_tracks
-from tracker.run.pipeline import Job
+from tracker.run.job import Job
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 LENGTH = 12

@@ -234,6 +234,19 @@ def test_what_comes_rarely_counts_for_more() -> None:
         assert memory.age.tolist() == [0]
 
 
+def test_what_comes_in_every_frame_counts_a_tenth() -> None:
+    """Each feature starts the count of frames anew: the share of the old one stays the momentum."""
+    memory = AveragedFeature("euclidean", momentum=0.9, longest=5)
+    memory.append(1)
+    expected = 1.0
+    memory.update(np.array([0]), np.array([[expected]], np.float32))
+    for value in (2.0, 5.0, 3.0, 8.0, 1.0, 4.0, 9.0):
+        memory.advance(1)
+        memory.update(np.array([0]), np.array([[value]], np.float32))
+        expected = 0.9 * expected + 0.1 * value
+        assert memory.features[0, 0] == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_averages_of_many_tracks_are_averages_of_one(metric: Metric) -> None:
     random = np.random.default_rng(2)

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as stnp
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from tracker.core.assignment import CLIP_MARGIN, DENSE_SOLVER_LIMIT, assign
+from tracker.core.assignment import CLIP_MARGIN, DENSE_SOLVER_LIMIT, assign, assign_before_threshold
 
 Cost = NDArray[np.float64]
 
@@ -125,3 +125,36 @@ def test_the_argument_is_left_alone() -> None:
     given_cost = cost.copy()
     assign(cost, 0.7)
     np.testing.assert_array_equal(cost, given_cost)
+
+
+def assign_like_sort(overlap: Cost, least: float) -> list[tuple[int, int]]:
+    """The definition, pair by pair: good pairs that are one to one, or else the best sum of overlaps, then the gate."""
+    good = np.argwhere(overlap > least).tolist()
+    if good and len({row for row, _ in good}) == len({column for _, column in good}) == len(good):
+        return [(row, column) for row, column in good]
+    pairs = zip(*linear_sum_assignment(-overlap), strict=True)
+    return [(int(row), int(column)) for row, column in pairs if overlap[row, column] >= least]
+
+
+@settings(max_examples=300)
+@given(seed=st.integers(0, 10**9), rows=st.integers(0, 5), columns=st.integers(0, 5), share=st.floats(0, 1))
+def test_sorts_order_of_assignment_and_threshold(seed: int, rows: int, columns: int, share: float) -> None:
+    random = np.random.default_rng(seed)
+    overlap = random.uniform(0, 0.6, (rows, columns)) * (random.random((rows, columns)) < share)
+    found = assign_before_threshold(1 - overlap, 0.7)
+    assert list(zip(*(indices.tolist() for indices in found), strict=True)) == assign_like_sort(overlap, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "pairs"),
+    [
+        ([[0.36, 0.25], [0.25, 0.0]], [(0, 0)]),  # 0.25 + 0.25 is more than 0.36, but nobody has a choice
+        ([[0.36, 0.35], [0.25, 0.0]], [(0, 1)]),  # the first has: the best sum, of which 0.25 is too little
+        ([[0.8, 0.4], [0.399995, 0.0]], [(0, 0)]),  # 0.000005 less in two pairs than in one is less
+        ([[0.8, 0.4], [0.400005, 0.0]], [(0, 1), (1, 0)]),
+        ([[0.2, 0.1], [0.1, 0.29]], []),  # no good pair at all
+    ],
+)
+def test_sorts_order_by_hand(overlap: list[list[float]], pairs: list[tuple[int, int]]) -> None:
+    rows, columns = assign_before_threshold(1 - np.array(overlap), 0.7)
+    assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == pairs

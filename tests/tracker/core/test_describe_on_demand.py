@@ -109,3 +109,19 @@ def test_nobody_to_describe(preset: str) -> None:
     for boxes in (standing(), standing(1), standing(), standing(2, 3), standing()):
         tracker.update(Detections(boxes), describe=demand)
     assert [len(asked) for asked in demand.asked] == ([] if preset == "sort" else [1, 2])
+
+
+def test_who_was_not_described_is_not_compared() -> None:
+    """A doubtful detection has no feature; the zeros in its place are near to a small one by the Euclidean metric."""
+    stages = [{"match": "appearance", "detections": kind} for kind in ("high", "low")]
+    euclidean = {"metric": "euclidean", "max_euclidean_distance": 0.5}
+    tracker = Tracker.from_config("flatsort", n_init=1, stages=stages, **euclidean)
+    demand = Demand()
+
+    def small(boxes: FloatArray) -> FloatArray:
+        return 0.1 * demand(boxes)
+
+    tracker.update(Detections(standing(0)), describe=small)
+    tracks = tracker.update(Detections(standing(0, 1), [0.3, 0.9]), describe=small)
+    assert demand.asked == [[0], [1]]
+    assert dict(zip(tracks.ids.tolist(), tracks.detection.tolist(), strict=True)) == {1: -1, 2: 1}

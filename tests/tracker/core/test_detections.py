@@ -32,9 +32,12 @@ BOX = [10.0, 20, 30, 60]
         ({"boxes": [BOX, BOX], "scores": [1, -np.inf]}, r"row 1 is not finite"),
         ({"boxes": [BOX, [0, 0, 1e308, 1e308]]}, r"row 1 is not finite or beyond 1e\+09"),  # its area overflows
         ({"boxes": [[-1e308, 0, 1, 1], [0, 0, 1e308, 1]]}, r"row 0 is not finite or beyond"),  # cancel in a sum
-        ({"boxes": [[10, 20, 10, 60]]}, r"row 0 has no area"),  # no width
-        ({"boxes": [BOX, [10, 60, 30, 20]]}, r"row 1 has no area"),  # upside down
-        ({"boxes": [[500, 300, 40, 80]]}, r"row 0 has no area.*is this left, top, width, height\?"),  # the classic
+        ({"boxes": [[10, 20, 10, np.nan]]}, r"row 0 is not finite"),  # no width either
+        ({"boxes": [BOX], "class_ids": [1.7]}, r"class_ids: expected whole numbers from 0, -1 where.*found 1.7"),
+        ({"boxes": [BOX, BOX], "class_ids": [1, -7]}, r"class_ids: expected whole numbers from 0.*found -7"),
+        ({"boxes": [BOX, BOX], "class_ids": [0, np.nan]}, r"class_ids: expected whole numbers from 0.*found nan"),
+        ({"boxes": [BOX], "class_ids": [2**63]}, r"class_ids: expected whole numbers.*found 9223372036854775808"),
+        ({"boxes": [BOX], "class_ids": ["car"]}, r"class_ids: expected whole numbers from 0.*found car"),
         ({"boxes": [BOX], "features": [[0, np.nan]]}, r"features: row 0 is not finite"),
         ({"boxes": [BOX], "features": [[0, 1e39]]}, r"features: row 0 is not finite"),  # no float32
     ],
@@ -73,3 +76,33 @@ def test_select_takes_rows_of_every_column() -> None:
         assert chosen.features is not None and chosen.features.tolist() == np.eye(3)[rows].tolist()
         assert chosen.class_ids is not None and chosen.class_ids.tolist() == np.array([7, 8, 9])[rows].tolist()
     assert Detections(boxes).select(np.array([1])).features is None
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        [10, 20, 10, 60],  # no width
+        [10, 60, 30, 60],  # no height
+        [640, 480, 640, 480],  # clipped to a corner of the picture
+        [10, 60, 30, 20],  # upside down
+        [500, 300, 40, 80],  # left, top, width, height
+        [10, 20, 10 + 1e-160, 60],  # in floats no width
+        [0, 0, 1e-160, 1e-160],  # whose area is no number
+    ],
+)
+def test_rows_without_area_are_dropped_and_counted(flat: list[float]) -> None:
+    boxes = [flat, BOX, flat, [50, 60, 70, 80]]
+    detections = Detections(boxes, [0.1, 0.2, 0.3, 0.4], np.eye(4), [5, 6, 7, -1])
+    assert detections.boxes.tolist() == [BOX, [50, 60, 70, 80]]
+    assert detections.scores.tolist() == [0.2, 0.4]
+    assert detections.features is not None and detections.features.tolist() == np.eye(4)[[1, 3]].tolist()
+    assert detections.class_ids is not None and detections.class_ids.tolist() == [6, -1]
+    assert detections.rows is not None and detections.rows.tolist() == [1, 3]
+    assert (len(detections), detections.dropped) == (2, 2)
+    described = detections.with_features(np.ones((2, 3)))
+    assert described.rows is not None and (described.rows.tolist(), described.dropped) == ([1, 3], 2)
+    alone = Detections([flat])
+    assert (len(alone), alone.dropped, alone.boxes.shape) == (0, 1, (0, 4))
+    whole = Detections([BOX])
+    assert (whole.rows, whole.dropped) == (None, 0)
+    assert detections.select(np.array([1])).rows is None  # which counts from 0 again

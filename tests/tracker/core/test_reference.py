@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tracker import Tracker
+from tracker.core.boxes import tlwh_to_xyxy
 from tracker.core.detections import FloatArray
 from tracker.evaluate.scores import OVERALL, Row, evaluate
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
@@ -75,6 +76,28 @@ def test_deepsort_is_the_original(shared: Path, name: str) -> None:
     assert distance.max() < 0.01
     pairs = np.unique(np.stack((reference.ids, ids)), axis=1)
     assert len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]  # one to one, both ways
+
+
+@pytest.mark.parametrize("preset", ["sort", "deepsort"])
+@pytest.mark.parametrize("number", [*range(16), *range(24, 32), *range(36, 42)])
+def test_streams_made_to_tell_programs_apart(shared: Path, number: int, preset: str) -> None:
+    """Long absences, boxes that shrink to nothing while unseen, crowds, partial overlaps: every row, nothing beside."""
+    with np.load(shared / f"data/reference/stress/{number:02}.npz") as stream:
+        if preset not in stream:
+            pytest.skip(f"stress/{number:02}.npz has no rows of {preset}")
+        detections, rows, length = stream["detections"].astype(float), stream[preset], int(stream["frames"])
+        max_age = int(stream["sort_max_age"])
+    table = DetectionTable(
+        detections[:, 0].astype(int), tlwh_to_xyxy(detections[:, 2:6]), detections[:, 6], detections[:, 10:]
+    )
+    reference = TrackTable(rows[:, 0].astype(int), rows[:, 1].astype(int), tlwh_to_xyxy(rows[:, 2:]), rows[:, 0])
+    overrides = {"max_age": max_age} if preset == "sort" else {"min_confidence": None, "nms_max_overlap": 1}
+    ours = track(preset, table, length, **overrides)
+    ids, distance = pair_rows(ours, reference)
+    assert len(ours) == len(reference)
+    assert distance.max() < 0.01  # written with two decimals, left and width
+    pairs = np.unique(np.stack((reference.ids, ids)), axis=1)
+    assert len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]
 
 
 SORT_FIGURES: dict[str, dict[str, float]] = {

@@ -81,8 +81,13 @@ def life(tracker: Tracker, script: str) -> str:
         ("deepsort", {}, "####...##", "..11a..11"),  # it returns at once, being confirmed
         ("deepsort", {"max_coast": 0}, "####.##", "..11.11"),
         ("deepsort", {"max_coast": 3}, "####.....#", "..11aaa..1"),
-        ("deepsort", {}, "###" + "." * 30 + "#", "..1a" + "." * 29 + "1"),  # max_age 30: 30 misses survive
-        ("deepsort", {}, "###" + "." * 31 + "###", "..1a" + "." * 32 + "2"),  # 31 do not
+        ("deepsort", {}, "###" + "." * 29 + "#", "..1a" + "." * 28 + "1"),  # max_age 30: the cascade's last level
+        ("deepsort", {}, "###" + "." * 30 + "###", "..1a" + "." * 31 + "2"),  # no level for 30 misses
+        ("deepsort", {"max_age": 5}, "###" + "." * 4 + "#", "..1a...1"),  # as many levels as max_age, whatever it is
+        ("deepsort", {"max_age": 5}, "###" + "." * 5 + "###", "..1a" + "." * 6 + "2"),
+        ("deepsort", {"stages.0.last_chance": True}, "###" + "." * 30 + "#", "..1a" + "." * 29 + "1"),  # 30 misses live
+        ("deepsort", {"stages.0.last_chance": True}, "###" + "." * 31 + "###", "..1a" + "." * 32 + "2"),  # 31 do not
+        ("flatsort", {"stages.2.last_chance": False, "max_age": 5}, "###" + "." * 5 + "#", "..1a....."),  # any round
         ("deepsort", {"n_init": 1}, "#.#", "1a1"),  # confirmed at once
         ("deepsort", {}, "###++", "..111"),  # 0.3 is good enough,
         ("deepsort", {}, "###--", "..1a."),  # 0.05 is not
@@ -243,6 +248,34 @@ def test_the_cascade_prefers_who_was_seen_last() -> None:
         assert tracks.ids[tracks.detection == 0].tolist() == expected
 
 
+def test_doubtful_detections_teach_no_looks() -> None:
+    tracker = Tracker.from_config("flatsort", max_cosine_distance=0.2)
+    run(tracker, [Detections([box(100)], [0.9], LOOKS[:1])] * 4)
+    tracks = run(tracker, [Detections([box(100)], [0.3], LOOKS[1:2])] * 4)[-1]  # half hidden by somebody else
+    assert tracks.detection.tolist() == [0]
+    assert tracker.memory is not None
+    distance = tracker.memory.distance(np.array([0]), LOOKS[:2], np.ones((1, 2), bool), 2.0)
+    np.testing.assert_allclose(distance, [[0, 1]], atol=1e-6)
+
+
+def test_a_round_may_have_a_threshold_of_its_own() -> None:
+    seen, turned = LOOKS[:1], np.array([[0.9, 0.436, 0, 0, 0, 0, 0, 0]])  # 1 - cos is 0.1
+    for limit, expected in ((None, [1]), (0.15, [1]), (0.05, [])):
+        tracker = Tracker.from_config("deepsort", **{"stages.0.max_distance": limit})
+        run(tracker, [Detections([box(100)], features=seen)] * 4 + [NOTHING] * 2)
+        assert tracker.update(Detections([box(100)], features=turned)).ids.tolist() == expected
+
+
+def test_the_threshold_follows_people_through_frames_without_features() -> None:
+    """Every other frame has none; over two frames people walk too far for their boxes alone."""
+    tracker = Tracker.from_config("flatsort")
+    assert tracker.threshold is not None
+    for frame in range(60):
+        boxes = [box(100 + 12 * frame, 200 * person) for person in range(8)]
+        tracker.update(Detections(boxes, features=LOOKS if frame % 2 == 0 else None))
+    assert tracker.threshold.true_accepts == 1.0
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_track_takes_only_its_own_class(preset: str) -> None:
     tracker = Tracker.from_config(preset)
@@ -258,6 +291,45 @@ def test_a_track_takes_only_its_own_class(preset: str) -> None:
     assert (last.ids.tolist(), last.class_ids.tolist()) == ([1], [0])
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("features", [True, False])
+def test_classes_that_flicker_need_not_count(preset: str, features: bool) -> None:
+    """Car, car, lorry, lorry, ...: with gating hardly anybody, without it one vehicle, of its usual class."""
+    kinds = [2, 2, 7, 7] * 14 + [7, 7, 7, -1]
+    frames = [
+        Detections([box(100 + 2 * frame)], features=LOOKS[:1] if features else None, class_ids=[kind])
+        for frame, kind in enumerate(kinds)
+    ]
+    gated, free = (Tracker.from_config(preset, class_gating=gating, max_coast=0) for gating in (True, False))
+    assert sum(len(tracks) for tracks in run(gated, frames)) < 8  # at both ends
+    found = run(free, frames)
+    assert {track for tracks in found for track in tracks.ids.tolist()} == {1}
+    assert [len(tracks) for tracks in found[2:]] == [1] * 58
+    assert [found[frame].class_ids.tolist() for frame in (2, 5, 55, 58, 59)] == [[2], [2], [2], [7], [7]]
+
+
+def test_without_gating_an_unknown_class_is_filled_in() -> None:
+    tracker = Tracker.from_config("flatsort", class_gating=False, n_init=1)
+    frames = [Detections([box(100)], class_ids=kind) for kind in (None, [-1], [3], None, [5], [5], [3])]
+    assert [tracks.class_ids.tolist() for tracks in run(tracker, frames)] == [[-1], [-1], [3], [3], [3], [5], [5]]
+
+
+def test_settled_by_motion_whatever_the_class() -> None:
+    """Features on demand: a change of class is no doubt where classes do not count."""
+    for gating, asked in ((True, 1), (False, 0)):
+        tracker = Tracker.from_config("flatsort", class_gating=gating, max_cosine_distance=0.2, max_feature_age=50)
+        for _ in range(4):
+            tracker.update(Detections([box(100)], class_ids=[2]), describe=lambda boxes: LOOKS[: len(boxes)])
+        calls: list[int] = []
+
+        def describe(boxes: FloatArray, calls: list[int] = calls) -> FloatArray:
+            calls.append(len(boxes))
+            return LOOKS[: len(boxes)]
+
+        tracker.update(Detections([box(100)], class_ids=[7]), describe=describe)
+        assert len(calls) == asked
+
+
 # --- which detection -------------------------------------------------------------------------------------------------
 
 
@@ -270,6 +342,16 @@ def test_the_detection_index_counts_the_callers_rows() -> None:
     assert tracks.detection.tolist() == [2, 3]
     assert tracks.scores.tolist() == [0.9, 0.7]
     np.testing.assert_allclose(tracks.boxes, [box(103), box(300)], atol=1e-9)
+
+
+def test_the_detection_index_counts_rows_without_area_too() -> None:
+    """Boxes clipped to the picture, of no width or height, are no detections, but rows."""
+    boxes = [[640, 10, 640, 90], box(100), [0, 480, 40, 480], box(300), [700, 5, 640, 90]]
+    detections = Detections(boxes, [0.9, 0.8, 0.9, 0.2, 0.9], np.eye(5, 8), [0, 1, 2, 3, 4])
+    tracker = Tracker.from_config("deepsort")  # which leaves out row 3 for its score
+    tracks = run(tracker, [detections] * 3)[-1]
+    assert (tracks.detection.tolist(), tracks.scores.tolist(), tracks.class_ids.tolist()) == ([1], [0.8], [1])
+    np.testing.assert_allclose(tracks.boxes, [box(100)], atol=1e-9)
 
 
 def test_doubtful_detections_count_in_the_callers_rows_too() -> None:
@@ -376,6 +458,17 @@ def test_a_jolt_is_told_from_the_boxes() -> None:
     assert found[False][2] == 0
 
 
+def test_who_coasts_does_not_tell_a_jolt() -> None:
+    """Five people stop while unseen for a frame: their predictions ran ahead, the camera stood still."""
+    standing = [box(x, 500) for x in (100, 300, 500)]
+    tracker = Tracker.from_config("flatsort", max_coast=0)
+    for frame in range(8):
+        walking = [box(100 + 6 * frame, 100 * row) for row in range(5)]
+        tracker.update(Detections(standing + ([] if frame == 7 else walking)))
+    tracks = tracker.update(Detections(standing + [box(136, 100 * row) for row in range(5)]))
+    np.testing.assert_allclose(tracks.boxes[:3], standing, atol=1e-6)
+
+
 # --- whatever comes --------------------------------------------------------------------------------------------------
 
 
@@ -452,7 +545,8 @@ def test_what_holds_for_every_stream(
         assert (np.diff(tracks.ids) > 0).all()  # ascending, so each once
         assert (tracks.ids >= 1).all()
         assert np.isfinite(tracks.boxes).all()
-        assert (tracks.boxes[:, 2:] > tracks.boxes[:, :2]).all()
+        has_area = (tracks.boxes[:, 2:] > tracks.boxes[:, :2]).all(axis=1)
+        assert (has_area | (config.keep_shrunk & (tracks.detection < 0))).all()
         found = tracks.detection[tracks.detection >= 0]
         assert len(np.unique(found)) == len(found)
         assert ((tracks.detection >= -1) & (tracks.detection < len(detections))).all()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -184,13 +182,8 @@ def test_bad_input_is_the_trackers_error(root: Path, tmp_path: Path, out: str, s
 
 
 def test_it_tells_what_it_does(root: Path, tmp_path: Path) -> None:
-    told: list[tuple[str, int, int | None]] = []
-
-    @contextmanager
-    def watch(doing: str) -> Iterator[Callable[[int, int | None], None]]:
-        yield lambda done, total: told.append((doing, done, total))
-
-    pack_sequences(find_sequences(["A"], root), tmp_path / "pack.npy", watch=watch)
+    told: list[tuple[str, float, float | None]] = []
+    pack_sequences(find_sequences(["A"], root), tmp_path / "pack.npy", progress=lambda *now: told.append(now))
     assert told == [("A, cutting", done, LENGTH) for done in range(1, LENGTH + 1)]
 
 
@@ -214,7 +207,7 @@ def test_a_detector_sees_every_frame_once(root: Path, class_id: int | None) -> N
 def test_importing_it_loads_neither_torch_nor_opencv() -> None:
     program = "import tracker.footage.crops, tracker.footage.adapt, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"torch", "cv2", "embedding"} & set(loaded)
+    assert not {"torch", "cv2"} & set(loaded)
 
 
 def test_a_detector_on_a_video(shared: Path, tmp_path: Path) -> None:

@@ -42,11 +42,13 @@ def error_at_corners(found: np.ndarray, true: np.ndarray) -> float:
         ("ecc", motion(right=6.3, down=-3.6)),  # pan and tilt
         ("ecc", motion(degrees=0.8)),  # roll
         ("ecc", motion(-4, 2, 0.5)),  # both
+        ("ecc", motion(zoom=1.02)),  # zoom
+        ("ecc", motion(-4, 2, 0.5, 0.985)),  # all
         ("sparse", motion()),
         ("sparse", motion(right=6.3, down=-3.6)),
         ("sparse", motion(right=25)),  # a quick pan
         ("sparse", motion(degrees=0.8)),
-        ("sparse", motion(zoom=1.02)),  # zoom, of which ecc knows nothing
+        ("sparse", motion(zoom=1.02)),
         ("sparse", motion(-4, 2, 0.5, 0.985)),
     ],
 )
@@ -56,6 +58,16 @@ def test_known_motions_are_found(method, true: np.ndarray) -> None:
     found = camera.estimate(moved(PICTURE, true))
     assert (found.shape, found.dtype, camera.failures) == ((2, 3), np.float64, 0)
     assert error_at_corners(found, true) < 0.5
+
+
+@pytest.mark.parametrize("zoom", [0.9, 1.1])
+@pytest.mark.parametrize("method", ["ecc", "sparse"])
+def test_a_quick_zoom_is_found(method, zoom: float) -> None:
+    camera = CameraMotion(method)
+    camera.estimate(PICTURE)
+    found = camera.estimate(moved(PICTURE, motion(zoom=zoom)))
+    assert np.sqrt(np.linalg.det(found[:, :2])) == pytest.approx(zoom, abs=2e-3)
+    np.testing.assert_allclose(found[:, :2] @ found[:, :2].T, np.eye(2) * zoom**2, atol=5e-3)  # a similarity
 
 
 @pytest.mark.parametrize("method", ["ecc", "sparse"])

@@ -24,33 +24,6 @@ CLASS_IDS = np.array([0, 2])
 CLASSES = 3
 
 
-def write_network(path: Path, output: np.ndarray, side: int | str = SIDE) -> Path:
-    """A network that returns `output` whatever it is shown."""
-    onnx = pytest.importorskip("onnx")
-    helper, numpy_helper = onnx.helper, onnx.numpy_helper
-    constant = numpy_helper.from_array(output.astype(np.float32), "constant")
-    zero = numpy_helper.from_array(np.zeros((1, 3, 1, 1), np.float32), "zero")
-    shape = numpy_helper.from_array(np.ones(output.ndim, np.int64), "ones")
-    nodes = [
-        helper.make_node("GlobalAveragePool", ["image"], ["mean"]),
-        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
-        helper.make_node("ReduceSum", ["nothing"], ["sum"], keepdims=1),
-        helper.make_node("Reshape", ["sum", "ones"], ["scalar"]),
-        helper.make_node("Add", ["constant", "scalar"], ["output"]),
-    ]
-    floats = onnx.TensorProto.FLOAT
-    graph = helper.make_graph(
-        nodes,
-        "constant",
-        [helper.make_tensor_value_info("image", floats, [1, 3, side, side])],
-        [helper.make_tensor_value_info("output", floats, list(output.shape))],
-        [constant, zero, shape],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    path.write_bytes(model.SerializeToString())
-    return path
-
-
 def centred(boxes: np.ndarray) -> np.ndarray:
     return np.concatenate(((boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]), axis=1)
 
@@ -119,7 +92,7 @@ def fastestdet() -> np.ndarray:
         (fastestdet, "FastestDet"),  # a grid
     ],
 )
-def test_known_boxes_come_back(tmp_path: Path, make, family: str) -> None:
+def test_known_boxes_come_back(tmp_path: Path, write_network, make, family: str) -> None:
     detect = OnnxDetector(write_network(tmp_path / "network.onnx", make()), "all")
     assert (detect.family, detect.size) == (family, (SIDE, SIDE))
     found = detect(IMAGE)
@@ -143,22 +116,24 @@ def wide(class_id: int) -> np.ndarray:
         (wide(2), "", 0),  # a car is not asked for
         (wide(2), ":2,7", 1),  # here it is
         (wide(2), ":all", 1),
+        (wide(0), ":person", 1),  # the one class of COCO's 80 that goes by name where the file has none
         (wide(2), ":0", 0),
         (yolov8(), "", 2),  # a network of one's own: all of its classes
         (yolov8(), ":2", 1),
     ],
 )
-def test_classes_can_be_chosen(tmp_path: Path, output: np.ndarray, suffix: str, count: int) -> None:
+def test_classes_can_be_chosen(tmp_path: Path, write_network, output: np.ndarray, suffix: str, count: int) -> None:
     path = write_network(tmp_path / "network.onnx", output)
     assert len(load_detector(f"{path}{suffix}")(IMAGE)) == count
 
 
-def test_an_open_input_size_is_taken_as_640(tmp_path: Path) -> None:
+def test_an_open_input_size_is_taken_as_640(tmp_path: Path, write_network) -> None:
     output = np.zeros((1, 84, 80 * 80 + 40 * 40 + 20 * 20))
-    assert OnnxDetector(write_network(tmp_path / "open.onnx", output, side="side")).size == (640, 640)
+    path = write_network(tmp_path / "open.onnx", output, shape=("batch", 3, "side", "side"))
+    assert OnnxDetector(path).size == (640, 640)
 
 
-def test_boxes_without_area_or_outside_are_dropped(tmp_path: Path) -> None:
+def test_boxes_without_area_or_outside_are_dropped(tmp_path: Path, write_network) -> None:
     output = np.zeros((1, 4, 6))
     output[0] = [[5, 5, 5, 9, 0.9, 0], [-9, -9, -2, -2, 0.9, 0], [np.nan, 0, 9, 9, 0.9, 0], [-4, 2, 9, 9, 0.9, 0]]
     found = OnnxDetector(write_network(tmp_path / "network.onnx", output))(IMAGE)
@@ -173,7 +148,7 @@ def test_boxes_without_area_or_outside_are_dropped(tmp_path: Path) -> None:
         (1, 3, 8, 8),  # a mask
     ],
 )
-def test_an_unknown_output_is_named(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_an_unknown_output_is_named(tmp_path: Path, write_network, shape: tuple[int, ...]) -> None:
     path = write_network(tmp_path / "network.onnx", np.zeros(shape))
     with pytest.raises(InputError, match=r"network.onnx: outputs \[1, .*expected \[1, 3A") as raised:
         load_detector(str(path))
@@ -186,6 +161,8 @@ def test_an_unknown_output_is_named(tmp_path: Path, shape: tuple[int, ...]) -> N
         ("yolo", "not known, expected hog, torchvision:NAME or FILE.onnx"),  # no such thing
         ("torchvision:a-b", "not known"),  # no such name
         ("none.onnx", "none.onnx: cannot be read: No such file"),  # no such file
+        ("none.onnx:", "classes '', expected all, or numbers and names"),  # none behind the colon
+        ("none.onnx:0,,2", "classes '0,,2', expected all, or"),  # none between two commas
     ],
 )
 def test_unknown_detectors_are_refused(name: str, message: str) -> None:
@@ -209,6 +186,10 @@ def test_a_file_that_is_no_network_is_refused(tmp_path: Path, content: bytes) ->
         ("torchvision:anything", True),
         ("weights/yolo.ONNX", True),
         ("yolo.onnx:0,2", True),
+        ("yolo.ONNX:all", True),
+        ("yolo.onnx:person,traffic light", True),
+        ("C:\\nets\\yolo.onnx", True),
+        ("nets.onnx/det.txt", False),
         ("det.txt", False),
         ("sdp.npy", False),
         ("onnx", False),

@@ -174,3 +174,30 @@ def test_real_sequences_without_frames(shared: Path) -> None:
     sequences = find_sequences(["all"], shared / "data" / "mot16")
     assert [sequence.name for sequence in sequences] == [f"MOT16-{number}" for number in ("04", "09", "10", "11", "13")]
     assert all(sequence.ground_truth and sequence.frames is None and sequence.length for sequence in sequences)
+
+
+@pytest.mark.parametrize(
+    ("written", "folder"),
+    [
+        ("img1\\", "img1"),  # Windows
+        (".\\img1", "img1"),
+        ("IMG1", "img1"),  # a file system that does not tell cases apart
+        ("/img1", "img1"),  # looks absolute
+        ("img1/", "img1"),
+        ("frames\\left", "Frames/Left"),  # two levels
+        ("elsewhere", "img1"),  # not there: img1 is tried too
+        ("elsewhere", "IMG1"),
+        ("elsewhere", "."),  # and the folder itself
+    ],
+)
+def test_the_image_folder_is_found_however_it_is_written(tmp_path: Path, written: str, folder: str) -> None:
+    sequence = make_sequence(tmp_path / "A", SEQINFO.replace("img1", written))
+    (sequence / folder).mkdir(parents=True, exist_ok=True)
+    (sequence / folder / "000001.ppm").touch()
+    found = read_sequence(sequence)
+    assert found.frames == found.image_folder == sequence / folder
+
+
+def test_where_images_were_looked_for_is_kept(tmp_path: Path) -> None:
+    found = read_sequence(make_sequence(tmp_path / "A", SEQINFO.replace("img1", "pictures")))
+    assert (found.frames, found.image_folder) == (None, tmp_path / "A" / "pictures")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tracker.core.detections import Tracks
-from tracker.output.drawing import Trails, colour_of, draw_tracks, show
 from tracker.errors import InputError
+from tracker.output.drawing import Trails, colour_of, draw_tracks, show
 
 GREY = np.full((200, 300, 3), 90, np.uint8)
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tracker.output import sinks
 from tracker.core.detections import Tracks
+from tracker.output import sinks
 from tracker.output.sinks import SheetSink, StopTracking, WindowSink
 from tracker.output.video import GAP
 

@@ -14,7 +14,9 @@ import tracker.run.features
 from embedding import Descriptor
 from tracker import Detections, InputError
 from tracker.files.motchallenge import read_detections
-from tracker.run.features import MOST_FRAMES, FeatureCache, Observed
+from tracker.run.features import MOST_FRAMES, FeatureCache
+from tracker.run.features import describe as describe_frames
+from tracker.run.source import Observed
 
 LENGTH = 16
 RANDOM = np.random.default_rng(0)
@@ -28,8 +30,7 @@ def detections(tmp_path: Path) -> Path:
     return tmp_path / "det.txt"
 
 
-def test_frames_are_described_together_and_each_gets_its_own(detections: Path, tmp_path: Path) -> None:
-    cache = FeatureCache("pixels", detections, tmp_path / "out.txt")
+def test_frames_are_described_together_and_each_gets_its_own(detections: Path) -> None:
     table = read_detections(detections)
     images = dict(enumerate(RANDOM.integers(0, 256, (LENGTH, 120, 320, 3), dtype=np.uint8), start=1))
     empty = Detections(np.zeros((0, 4)))
@@ -43,14 +44,14 @@ def test_frames_are_described_together_and_each_gets_its_own(detections: Path, t
 
     describe = Descriptor.load("pixels")
     read_ahead = []
-    for frame, image, found in cache.describe(watched(), batch=7):
+    for frame, image, found in describe_frames(watched(), describe, batch=7):
         assert image is images[frame] and found.features is not None
         np.testing.assert_allclose(found.features, describe(image, found.boxes), atol=1e-6)
         read_ahead.append(len(taken) - frame)
     assert len(read_ahead) == LENGTH
     assert max(read_ahead) == 3  # nine boxes in three frames; four, where one is empty
     taken.clear()
-    assert [len(taken) - frame for frame, *_ in cache.describe(watched(), batch=1)] == [0] * LENGTH  # live
+    assert [len(taken) - frame for frame, *_ in describe_frames(watched(), describe, batch=1)] == [0] * LENGTH  # live
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
@@ -68,31 +69,28 @@ def test_batches_side_by_side_keep_their_order(detections: Path, tmp_path: Path,
             time.sleep(0.02 / frame)
             return np.full((len(boxes), 1), frame, np.float32)
 
-    cache = FeatureCache("pixels", detections, tmp_path / "out.txt")
     slow = Slow()
-    cache._descriptor = Descriptor(slow)
+    describe = Descriptor(slow)
     table = read_detections(detections)
+    cache = FeatureCache(tmp_path / "out.txt", "slow", detections, table)
+    assert cache.read() is None
     frames: list[Observed] = [(f, np.full((9, 9, 3), f, np.uint8), table.at(f)) for f in range(1, LENGTH + 1)]
-    found = [(frame, seen.features) for frame, _, seen in cache.describe(frames, 1, workers)]
+    found = [(frame, seen.features) for frame, _, seen in cache.keeping(describe_frames(frames, describe, 1, workers))]
     assert [frame for frame, _ in found] == list(range(1, LENGTH + 1))
     assert all(features is not None and (features == frame).all() for frame, features in found)
-    cache.save(table)
-    assert cache.path is not None
+    cache.save()
     kept = read_detections(cache.path)
     np.testing.assert_array_equal(kept.features, kept.frames[:, None])
     slow.fails_at = 9
     seen: list[int] = []
     with pytest.raises(InputError, match="broken"):
-        seen.extend(frame for frame, *_ in cache.describe(frames, 1, workers))
+        seen.extend(frame for frame, *_ in describe_frames(frames, describe, 1, workers))
     assert seen == list(range(1, 9))
 
 
 @pytest.mark.parametrize("limit", [MOST_FRAMES, 3])
-def test_frames_without_anybody_do_not_pile_up(
-    detections: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
-) -> None:
+def test_frames_without_anybody_do_not_pile_up(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     monkeypatch.setattr(tracker.run.features, "MOST_FRAMES", limit)
-    cache = FeatureCache("pixels", detections, tmp_path / "out.txt")
     image, nobody = np.zeros((9, 9, 3), np.uint8), Detections(np.zeros((0, 4)))
     pulled = 0
 
@@ -101,5 +99,5 @@ def test_frames_without_anybody_do_not_pile_up(
         for pulled in range(1, 21):
             yield pulled, image, nobody
 
-    waiting = [pulled - frame for frame, *_ in cache.describe(watched())]
+    waiting = [pulled - frame for frame, *_ in describe_frames(watched(), Descriptor.load("pixels"))]
     assert max(waiting) == limit - 1

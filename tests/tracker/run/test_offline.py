@@ -217,3 +217,20 @@ def test_a_record_gives_back_the_tracks_of_each_frame() -> None:
         found = record.at(frame)
         for name in ("ids", "boxes", "scores", "detection", "class_ids"):
             np.testing.assert_array_equal(getattr(found, name), getattr(tracks, name)[:count])
+
+
+def test_a_gap_of_years_is_neither_filled_nor_stepped_through() -> None:
+    """A slip of a digit, or pictures numbered by time: two ends, each by itself."""
+    early, late = [1, 2, 3, 4], [900_000_001, 900_000_002, 900_000_003]
+    record = make(early + late, np.concatenate((line(early), line([5, 6, 7]))))
+    assert interpolate(record, 10**9).frames.tolist() == early + late
+    smoothed = smooth(record)
+    np.testing.assert_allclose(smoothed.boxes[:4], smooth(make(early, line(early))).boxes)
+    np.testing.assert_allclose(smoothed.boxes[4:], smooth(make([1, 2, 3], line([5, 6, 7]))).boxes)
+
+
+def test_a_record_finds_the_detections_behind_rows_without_area() -> None:
+    detections = Detections([[5, 5, 5, 9], [10, 20, 30, 60], [5, 5, 9, 5], [50, 20, 70, 60]])
+    tracks = Tracks(np.array([1, 2, 3]), np.ones((3, 4)), np.ones(3), np.array([3, -1, 1]), np.full(3, -1))
+    measured = TrackRecord.of_frame(1, tracks, detections).measured
+    np.testing.assert_array_equal(measured, [[50, 20, 70, 60], [np.nan] * 4, [10, 20, 30, 60]])

@@ -18,8 +18,8 @@ from tracker import InputError, load_config
 from tracker.files.motchallenge import read_detections, read_tracks, write_detections_npy
 from tracker.input.frames import open_frames
 from tracker.input.sequences import find_sequence, read_sequence
-from tracker.run.features import FeatureCache
-from tracker.run.pipeline import Job, embed, run
+from tracker.run.job import Job
+from tracker.run.pipeline import embed, run
 
 LENGTH, WIDTH, HEIGHT = 16, 320, 120
 CLOTHES = ((0, 0, 220), (220, 0, 0), (0, 200, 0))  # BGR
@@ -93,10 +93,7 @@ def test_features_are_computed_kept_and_used_again(
     image = cv2.imread(str(rendered / "img1/000001.png"))
     np.testing.assert_allclose(kept.at(1).features, describe(image, kept.at(1).boxes), atol=1e-6)
 
-    def refuse(*_: object) -> None:
-        raise AssertionError("computed again")
-
-    monkeypatch.setattr(tracker.run.features.FeatureCache, "describe", refuse)
+    monkeypatch.setattr(tracker.run.features, "describe", refuse)
     before = first.out.read_bytes()
     assert run(job(rendered, tmp_path / "first.txt")).out.read_bytes() == before
     second = run(job(rendered, tmp_path / "second.txt", detections=str(cache), descriptor="none"))
@@ -107,14 +104,14 @@ def test_features_on_demand_track_as_well_and_cost_less(
     rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
-    describe_boxes = FeatureCache.describe_boxes
+    describe = Descriptor.__call__
 
-    def count(self: FeatureCache, image: Any, boxes: Any) -> Any:
+    def count(self: Descriptor, image: Any, boxes: Any) -> Any:
         nonlocal asked
         asked += len(boxes)
-        return describe_boxes(self, image, boxes)
+        return describe(self, image, boxes)
 
-    monkeypatch.setattr(FeatureCache, "describe_boxes", count)
+    monkeypatch.setattr(Descriptor, "__call__", count)
     done = run(job(rendered, tmp_path / "out.txt", embed_when="ambiguous"))
     assert done.tracks == PEOPLE
     assert 0 < asked < LENGTH * PEOPLE
@@ -126,8 +123,8 @@ def test_features_on_demand_track_as_well_and_cost_less(
 
 
 def test_a_table_with_features_is_what_a_run_computes(rendered: Path, tmp_path: Path) -> None:
-    seen: list[tuple[int, int | None]] = []
-    table = embed(read_sequence(rendered), "det.txt", "colour", lambda done, total: seen.append((done, total)))
+    seen: list[tuple[float, float | None]] = []
+    table = embed(read_sequence(rendered), "det.txt", "colour", lambda _, done, total: seen.append((done, total)))
     run(job(rendered, tmp_path / "out.txt"))
     kept = read_detections(next(tmp_path.glob("*.npy")))
     np.testing.assert_allclose(table.features, kept.features, atol=1e-6)
@@ -135,7 +132,19 @@ def test_a_table_with_features_is_what_a_run_computes(rendered: Path, tmp_path: 
     assert seen == [(frame, LENGTH) for frame in range(1, LENGTH + 1)]
 
 
-def test_the_cache_is_not_taken_for_that_of_other_detections(folder: Path, tmp_path: Path) -> None:
+def test_the_cache_is_not_taken_for_that_of_other_frames(folder: Path, tmp_path: Path) -> None:
+    run(job(folder, tmp_path / "out.txt"))
+    (stale,) = tmp_path.glob("out.*.npy")
+    for path in (folder / "img1").iterdir():  # replaced in place, as by another version of the video
+        cv2.imwrite(str(path), 255 - cv2.imread(str(path)))
+    run(job(folder, tmp_path / "out.txt"))
+    (fresh,) = (path for path in tmp_path.glob("out.*.npy") if path != stale)
+    assert not np.array_equal(np.load(fresh), np.load(stale))
+
+
+def test_the_cache_is_not_taken_for_that_of_other_detections(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(job(folder, tmp_path / "out.txt"))
     (stale,) = tmp_path.glob("out.*.npy")
     lines = (folder / "det/det.txt").read_text().splitlines()
@@ -143,8 +152,9 @@ def test_the_cache_is_not_taken_for_that_of_other_detections(folder: Path, tmp_p
     run(job(folder, tmp_path / "out.txt"))
     assert len(list(tmp_path.glob("out.*.npy"))) == 2
     shutil.copy(stale, next(path for path in tmp_path.glob("out.*.npy") if path != stale))
-    with pytest.raises(InputError, match="does not belong to these detections; remove it and run again"):
-        run(job(folder, tmp_path / "out.txt"))
+    run(job(folder, tmp_path / "out.txt"))  # and one that lies about it is computed again
+    assert "does not belong to these detections; its features are computed again" in capsys.readouterr().err
+    assert stale.read_bytes() not in [path.read_bytes() for path in tmp_path.glob("out.*.npy") if path != stale]
 
 
 def test_looks_beat_places_where_people_cross(rendered: Path, tmp_path: Path) -> None:
@@ -298,7 +308,7 @@ def test_an_improved_video_shows_the_improved_tracks(rendered: Path, tmp_path: P
 
 
 def test_an_interrupted_run_leaves_nothing(rendered: Path, tmp_path: Path) -> None:
-    def interrupt(done: int, total: int | None) -> None:
+    def interrupt(doing: str, done: float, total: float | None) -> None:
         assert total == LENGTH
         if done == 5:
             raise KeyboardInterrupt
@@ -322,6 +332,23 @@ def test_detections_past_the_sequence_are_an_error(folder: Path, tmp_path: Path)
     with pytest.raises(InputError, match=rf"det.txt: detections in frame {LENGTH + 3}, but walk has {LENGTH} frames"):
         run(job(folder, tmp_path / "out.txt", descriptor="none"))
     assert not (tmp_path / "out.txt").exists()
+
+
+def test_without_a_result_file_nothing_is_written(
+    rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run(replace(job(rendered, tmp_path / "out.txt"), out=None))
+    assert (done.out, done.tracks) == (None, PEOPLE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_summary_says_how_long_each_stage_took(rendered: Path, tmp_path: Path) -> None:
+    timing = run(job(rendered, tmp_path / "out.txt", camera_motion="sparse")).timing
+    assert set(timing) == {"decoding", "describing", "camera motion", "tracking", "writing"}
+    assert all(seconds > 0 for seconds in timing.values())
+    timing = run(job(rendered, tmp_path / "b.txt", config="sort", detections="hog")).timing
+    assert set(timing) == {"decoding", "detecting", "tracking", "writing"}
 
 
 def test_nothing_is_kept_beside_a_device(rendered: Path) -> None:
@@ -491,3 +518,63 @@ def test_what_cannot_be_adapted_to_is_named(
     with pytest.raises(InputError, match=said):
         run(job(folder, tmp_path / "out.txt", **{"descriptor": model, **AT_ONCE, **options}))
     assert files_beside(tmp_path, folder) == []
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("frame", "length", "message"),
+    [
+        (
+            999_999_999,
+            None,
+            rf"det.txt: a detection in frame 999999999, the one before is in {LENGTH}, expected at most",
+        ),
+        (LENGTH + 1, 900_000_000, "walk: has 900000000 frames, expected at most 100000000"),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"smooth": True}, {"interpolate": 10**9}])
+def test_a_slip_of_a_digit_is_a_line(folder: Path, tmp_path: Path, frame, length, message, options) -> None:
+    (folder / "seqinfo.ini").write_text(f"[Sequence]\nseqLength={length}\n" if length else "[Sequence]\n")
+    with (folder / "det/det.txt").open("a") as file:
+        file.write(f"{frame},-1,1,1,9,9,1\n")
+    with pytest.raises(InputError, match=message):
+        run(job(folder, tmp_path / "out.txt", config="sort", descriptor="none", **options))
+    assert files_beside(tmp_path, folder) == []
+
+
+@pytest.mark.parametrize("options", [{}, {"smooth": True}, {"interpolate": 10**9}])
+def test_pictures_far_apart_cost_nothing(folder: Path, tmp_path: Path, options: dict[str, Any]) -> None:
+    """The last picture is numbered 800 million; the frames between are not gone through."""
+    (folder / "seqinfo.ini").unlink()
+    (folder / f"img1/{LENGTH:06d}.png").rename(folder / "img1/800000000.png")
+    rows = np.loadtxt(folder / "det/det.txt", delimiter=",")
+    rows[rows[:, 0] == LENGTH, 0] = 800_000_000
+    np.savetxt(folder / "det/det.txt", rows, fmt="%g", delimiter=",")
+    summary = run(job(folder, tmp_path / "out.txt", overrides={"n_init": 1}, **options))
+    assert summary.frames == LENGTH
+    assert np.unique(read_tracks(tmp_path / "out.txt").frames).tolist() == [*range(1, LENGTH), 800_000_000]
+
+
+@pytest.mark.parametrize("config", ["sort", "deepsort"])  # which need no frames, and do
+@pytest.mark.parametrize("by_name", [True, False])
+def test_pictures_named_by_the_time_are_consecutive(folder: Path, tmp_path: Path, config: str, by_name: bool) -> None:
+    """From 10:59:52 over the full hour; detections by the numbers in the names, or counted."""
+    (folder / "seqinfo.ini").unlink()
+    rows = np.loadtxt(folder / "det/det.txt", delimiter=",")
+    expected = run(job(folder, tmp_path / "plain.txt", config=config)).tracks
+    for frame in range(1, LENGTH + 1):
+        name = 105951 + frame if frame < 9 else 110000 + frame - 9
+        (folder / f"img1/{frame:06d}.png").rename(folder / f"img1/cam_{name}.png")
+        rows[rows[:, 0] == frame, 0] = name if by_name else frame
+    np.savetxt(folder / "det/det.txt", rows, fmt="%g", delimiter=",")
+    assert run(job(folder, tmp_path / "out.txt", config=config)).tracks == expected
+    assert set(read_tracks(tmp_path / "out.txt").frames.tolist()) <= set(range(1, LENGTH + 1))
+
+
+def test_the_folder_without_images_is_named(folder: Path, tmp_path: Path) -> None:
+    shutil.rmtree(folder / "img1")
+    (folder / "seqinfo.ini").write_text("[Sequence]\nimDir=pictures\n")
+    with pytest.raises(InputError, match=r"the sequence has none, looked for images in .*walk.pictures"):
+        run(job(folder, tmp_path / "out.txt"))

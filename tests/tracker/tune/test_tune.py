@@ -19,7 +19,8 @@ from tracker.core.config import Search, TrackerConfig
 from tracker.evaluate.scores import Row, evaluate
 from tracker.files.motchallenge import write_detections_npy
 from tracker.input.sequences import find_sequence
-from tracker.run.pipeline import Job, run
+from tracker.run.job import Job
+from tracker.run.pipeline import run
 from tracker.tune import cases as tune_cases
 from tracker.tune.cases import Case, Scores, load_cases, modules_behind, run_case
 from tracker.tune.parameters import choose_parameters

@@ -1,0 +1,89 @@
+"""What to do with one sequence, and what came of it: plain values that travel to worker processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tracker.core.config import TrackerConfig
+from tracker.errors import InputError
+from tracker.input.sequences import Sequence
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do with one sequence.
+
+    Attributes:
+        sequence, config: what to track and how.
+        detections: file name or detector, as the user wrote it.
+        descriptor: name of the descriptor for detections without features; `none` to track by motion.
+        out: result file; None writes none, and keeps no features beside it.
+        video, sheet, table: further files to write, or None.
+        camera_motion: `ecc`, `sparse` or None.
+        interpolate: longest gap to fill, frames; 0 fills none.
+        smooth: smooth finished tracks.
+        show: open a live window.
+        adapt_minutes: to fit the descriptor to the detections first, as `adapt_to` counts them; None leaves it as it
+            is.
+        embed_when: `always` describes every detection; `ambiguous` only those that the tracker asks for, see
+            `Tracker.update`.
+    """
+
+    sequence: Sequence
+    config: TrackerConfig
+    detections: str
+    descriptor: str
+    out: Path | None
+    video: Path | None = None
+    sheet: Path | None = None
+    table: Path | None = None
+    camera_motion: Literal["ecc", "sparse"] | None = None
+    interpolate: int = 0
+    smooth: bool = False
+    show: bool = False
+    adapt_minutes: float | None = None
+    embed_when: Literal["always", "ambiguous"] = "always"
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether tracks are changed after the last frame."""
+        return bool(self.interpolate or self.smooth)
+
+    @property
+    def draws(self) -> bool:
+        """Whether tracks are drawn on frames."""
+        return self.video is not None or self.sheet is not None or self.show
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a job.
+
+    Attributes:
+        name, out: of the sequence, and where its tracks are.
+        frames, tracks: how many.
+        seconds: of the clock, without an adaptation.
+        timing: stage -> seconds spent in it; stages overlap, so they may add up to more.
+    """
+
+    name: str
+    out: Path | None
+    frames: int
+    tracks: int
+    seconds: float
+    timing: dict[str, float] = field(default_factory=dict)
+
+
+def require_possible(job: Job) -> None:
+    """InputError where a job asks for what cannot be, as far as shows before anything is read."""
+    if job.adapt_minutes is None:
+        return
+    from tracker.footage.adapt import require_adaptable  # with it comes SciPy, which takes a third of a second
+
+    if not job.config.needs_features:
+        raise InputError("--adapt: the preset does not look at appearance, expected one that does, such as flatsort")
+    if job.out is None or (job.out.exists() and not job.out.is_file()):
+        raise InputError(f"--out {job.out}: is not a file, --adapt keeps its weights beside one")
+    require_adaptable(job.sequence, job.descriptor, job.adapt_minutes)
