@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embedding.descriptor import DescribesBoxes
+from embedding.descriptors.base import DescribesBoxes
 
 if TYPE_CHECKING:
     from norfair import Detection

@@ -5,19 +5,19 @@ An unknown key is an error that names the nearest known one; a value of the wron
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from embedding.errors import InputError
+from embedding import settings
 
-PRESETS = Path(__file__).resolve().parents[1] / "configs" / "embedding"
+PRESET_FOLDERS = (
+    Path(__file__).parent / "presets",  # in an installed wheel
+    Path(__file__).resolve().parents[1] / "configs" / "embedding",  # in a checkout
+)
 
-Parsed = TypeVar("Parsed", bound=BaseModel)
 Activation = Literal["relu", "silu", "tanh", "softplus"]
 
 
@@ -198,89 +198,14 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainingCo
     Raises:
         InputError: no such file, not YAML, an unknown key (the nearest known one is named), a value of the wrong kind.
     """
-    path = _find(source)
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}), expected a YAML file") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict):
-        raise InputError(f"{path}: found {type(tree).__name__}, expected keys such as data, model, steps")
-    for override in overrides:
-        _set(tree, override)
-    return parse_config(tree, str(path))
+    return settings.load(TrainingConfig, source, PRESET_FOLDERS, overrides)
 
 
 def parse_config(tree: Mapping[str, Any], where: str) -> TrainingConfig:
     """Check a configuration given as nested mappings; `where` begins the message of an InputError."""
-    return _parse(TrainingConfig, tree, where)
+    return settings.parse(TrainingConfig, tree, where)
 
 
 def parse_model(tree: Mapping[str, Any], where: str) -> ModelConfig:
     """Check the model's part alone, as it is recorded beside weights."""
-    return _parse(ModelConfig, tree, where)
-
-
-def _parse(section: type[Parsed], tree: Mapping[str, Any], where: str) -> Parsed:
-    try:
-        return section.model_validate(tree)
-    except ValidationError as error:
-        raise InputError(f"{where}: {_explain(error, section)}") from error
-
-
-def _find(source: str | Path) -> Path:
-    for candidate in (Path(source), PRESETS / f"{source}.yaml"):
-        if candidate.is_file():
-            return candidate
-    names = sorted(path.stem for path in PRESETS.glob("*.yaml"))
-    raise InputError(f"{source}: no such configuration, expected a YAML file or one of {', '.join(names)}")
-
-
-def _set(tree: dict[str, Any], override: str) -> None:
-    """Apply one `a.b.c=value` to a nested dictionary; the value is read as YAML, so 1e-4, true and [1, 2] work."""
-    key, equals, text = override.partition("=")
-    if not equals or not all(key.split(".")):
-        raise InputError(f"--set {override}: expected KEY=VALUE, such as flatness.weight=10")
-    *parents, name = key.split(".")
-    for parent in parents:
-        tree = tree.setdefault(parent, {})
-        if not isinstance(tree, dict):
-            raise InputError(f"--set {override}: {parent} holds a value, it has no keys under it")
-    try:
-        tree[name] = _number(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {override}: {text!r} is not a YAML value") from error
-
-
-def _number(value: Any) -> Any:
-    """YAML 1.1 reads 1e-4 as text; pydantic would take it, but not where text is allowed as well (c2)."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _explain(error: ValidationError, section: type[BaseModel]) -> str:
-    """The first complaint of pydantic as one line: key, what was found, what was expected."""
-    problem = error.errors()[0]
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = list(_keys(section))
-        nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.3)
-        same_name = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
-        return f"unknown key {key!r}, the nearest known is {(same_name or nearest or known)[0]!r}"
-    if problem["type"] == "missing":
-        return f"key {key!r} is missing"
-    message = problem["msg"].removeprefix("Value error, ")
-    found = "" if isinstance(problem["input"], (dict, BaseModel)) else f" found {problem['input']!r},"
-    return f"{key}:{found} {message[0].lower()}{message[1:]}"
-
-
-def _keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, field in section.model_fields.items():
-        yield prefix + name
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _keys(field.annotation, f"{prefix}{name}.")
+    return settings.parse(ModelConfig, tree, where)

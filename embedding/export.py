@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedding.data.dataset import spread
-from embedding.descriptor import Descriptor, model_path
+from embedding.descriptor import Descriptor
+from embedding.descriptors.spec import model_path
 from embedding.errors import InputError
-from embedding.training.checkpoint import atomic
+from embedding.files import atomic_path
 
 if TYPE_CHECKING:
     import onnx
@@ -88,7 +89,7 @@ def export_onnx(
     if int8:
         model = _quantised(model, kind, pack)
     _annotate(model, describe, record, kind, int8)
-    with atomic(out) as temporary:
+    with atomic_path(out) as temporary:
         temporary.write_bytes(model.SerializeToString())
         report = _compare(temporary, out, describe, pack)
         agrees = report.cosine >= SMALLEST_COSINE if int8 else report.difference <= LARGEST_DIFFERENCE
@@ -119,7 +120,7 @@ def _trained(name: str) -> tuple[LatentDescriptor, dict[str, Any]]:
         Descriptor.load(name, "cpu")  # which knows what to say of a name that is none
         raise InputError(f"descriptor {name!r}: not a model trained here, of which alone there is something to export")
     from embedding.descriptors.latent import LatentDescriptor
-    from embedding.vae.model import read_record, weights_path
+    from embedding.vae.weights import read_record, weights_path
 
     return LatentDescriptor(path, "cpu"), read_record(weights_path(path))
 

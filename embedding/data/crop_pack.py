@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from embedding.descriptors.cropping import SIDE
 from embedding.errors import InputError
-from embedding.training.checkpoint import atomic
+from embedding.files import atomic_path, remove
 
 NOBODY = -1
 
@@ -182,21 +182,21 @@ class CropWriter:
     @contextmanager
     def _write_files(self) -> Iterator[None]:
         with ExitStack() as stack:  # which replaces the targets in reverse order: the pack is whole when FILE.npy is
-            temporary = stack.enter_context(atomic(self._path))
+            temporary = stack.enter_context(atomic_path(self._path))
             self._file: BinaryIO = stack.enter_context(temporary.open("wb"))
             self._write_header()
             yield
             self._file.seek(0)
             self._write_header()
-            index = stack.enter_context(atomic(index_path(self._path)))
+            index = stack.enter_context(atomic_path(index_path(self._path)))
             _write_columns(index, self._columns())
             if self._has_identities:
-                identity = stack.enter_context(atomic(identity_path(self._path)))
+                identity = stack.enter_context(atomic_path(identity_path(self._path)))
                 _write_columns(
                     identity, {"identity": _unique(np.frombuffer(self._identity, np.int64), self._sequences())}
                 )
             for old in (self._path, identity_path(self._path), index_path(self._path)):
-                old.unlink(missing_ok=True)  # a kill from here on leaves no new file beside an old one
+                remove(old)  # a kill from here on leaves no new file beside an old one
 
     def _write_header(self) -> None:
         """The .npy header; NumPy leaves room in it for any count, so that its length never changes."""

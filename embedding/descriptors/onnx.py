@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding.descriptor import CropDescriptor
+from embedding.descriptors.base import CropDescriptor
 from embedding.errors import InputError
+from embedding.files import digest
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # red, green, blue, of images in [0, 1]
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -50,7 +50,7 @@ class OnnxDescriptor(CropDescriptor):
         self._output = self._session.get_outputs()[0].name
         self._chunk = CHUNK if fixed is None else fixed
         self.dimension = self._count_features(path)
-        self.name = f"{path.stem}-{hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()[:12]}"
+        self.name = f"{path.stem}-{digest(path)}"
 
     def describe_crops(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """BGR crops uint8 [N, height, width, 3] -> float32 [N, D].

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding.descriptor import CropDescriptor
+from embedding.descriptors.base import CropDescriptor
 from embedding.descriptors.cropping import SIDE
 
 ROWS, COLUMNS = 16, 8

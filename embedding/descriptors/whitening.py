@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from embedding.errors import InputError
+from embedding.files import atomic_path
 
 SHRINKAGE = 0.03  # measured: see `fit_whitening`
 SMALLEST_EIGENVALUE = 1e-12  # relative to the largest; below it the covariance counts as singular
@@ -37,9 +38,7 @@ class Whitening:
 
     def save(self, path: str | Path) -> None:
         """Write mean and matrix as .npz; the file is whole or not there at all."""
-        from embedding.training.checkpoint import atomic  # whose module needs torch, which whitening does not
-
-        with atomic(Path(path)) as temporary, temporary.open("wb") as file:
+        with atomic_path(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez(file, mean=self.mean, matrix=self.matrix)
 
     @classmethod

@@ -33,7 +33,8 @@ from embedding.retrieval import comparable, similarity, verification
 from embedding.training.augmentation import NUMBERS, augment
 from embedding.training.contrast import contrastive_loss
 from embedding.training.pair_sampler import PairSampler
-from embedding.vae.model import FlatVAE, load_model, read_record, save_model, stored_precision, weights_path
+from embedding.vae.model import FlatVAE
+from embedding.vae.weights import load_model, read_record, save_model, stored_precision, weights_path
 
 Scale = tuple[torch.Tensor, torch.Tensor]  # each colour's mean and divisor, [3]
 

@@ -1,52 +1,35 @@
-"""Files that are whole or absent: a killed run leaves its last good checkpoint."""
+"""What a killed run goes on from: tensors and plain values in one file, written whole or not at all."""
 
 from __future__ import annotations
 
-import os
-import pickle
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from embedding.errors import InputError
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside the target; it replaces the target on success and is removed on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())  # safetensors writes for its owner alone
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """The process's mask of permissions, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+from embedding.errors import InputError, shortened
+from embedding.files import atomic_path
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write tensors and plain values. The bytes are on the disk before the old checkpoint is given up."""
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write tensors and plain values. The bytes are on the disk before the old checkpoint is given up.
+
+    Raises:
+        InputError: nothing can be written there, or the disk is full.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch's writer hides what the disk said
+                raise error.__context__ from None
+            raise
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint to the CPU; InputError if it is not one."""
+    """Read a checkpoint to the CPU, values alone: nothing in the file is run. InputError if it is not one."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).partition("\n")[0]
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # a damaged file shows as anything from UnpicklingError to struct.error
+        reason = shortened(str(error).partition("\n")[0])
         raise InputError(f"{path}: not a checkpoint of this program ({reason})") from error
-    return dict(state)

@@ -25,7 +25,7 @@ from embedding.data.crops import CropDataSet
 from embedding.data.dataset import spread
 from embedding.descriptors.whitening import fit_whitening
 from embedding.distributed import Process, joined
-from embedding.errors import InputError, TrainingError
+from embedding.errors import InputError, TrainingError, quoted, shortened
 from embedding.training.checkpoint import load_checkpoint, save_checkpoint
 from embedding.training.constraint import Constraint
 from embedding.training.contrast import Pairs
@@ -33,10 +33,12 @@ from embedding.training.objective import Objective, Terms, draw_noise
 from embedding.training.pair_sampler import PairSampler
 from embedding.training.runlog import Row, RunLog
 from embedding.vae.colour_stripes import SAMPLE as COLOUR_SAMPLE
-from embedding.vae.model import WEIGHTS, FlatVAE, save_model
+from embedding.vae.model import FlatVAE
 from embedding.vae.networks import VGG16Encoder
+from embedding.vae.weights import WEIGHTS, save_model
 
 CHECKPOINT = "checkpoint.pt"
+COUNTERS = ("step", "seconds", "skipped", "gap", "row")  # of `Run`, that a checkpoint holds beside its parts
 # may change on resumption; the whitening is fitted after the last step
 FREE_KEYS = {"steps", "log_every", "checkpoint_every", "device", "threads", "tensorboard", "whiten"}
 LARGEST_GAP = 10  # steps without a finite gradient, one after another, before a run stops
@@ -57,7 +59,7 @@ def train(config: TrainingConfig, output: Path, resume: bool = False, progress: 
         The path of the weights.
 
     Raises:
-        InputError: data, device or folder do not fit the configuration.
+        InputError: data, device or folder do not fit the configuration, or the disk is full.
         TrainingError: the run met NaN, or its latent space collapsed.
     """
     if config.threads:
@@ -113,7 +115,7 @@ class Run:
     def save(self) -> None:
         if self.process.first:
             state = {name: part.state_dict() for name, part in self.parts().items()}
-            counters = {name: getattr(self, name) for name in ("step", "seconds", "skipped", "gap", "row")}
+            counters = {name: getattr(self, name) for name in COUNTERS}
             save_checkpoint(
                 self.folder / CHECKPOINT, {**state, **counters, "config": self.config.model_dump(mode="json")}
             )
@@ -121,12 +123,18 @@ class Run:
     def restore(self) -> None:
         path = self.folder / CHECKPOINT
         state = load_checkpoint(path)
+        absent = sorted({*self.parts(), *COUNTERS, "config"} - state.keys())
+        if absent or not isinstance(state["config"], dict):
+            raise InputError(f"{path}: not a checkpoint of this program (no {', '.join(absent) or 'configuration'})")
         changed = _changed_key(state["config"], self.config.model_dump(mode="json"))
         if changed:
             raise InputError(f"{path}: {changed}; resume with the same configuration or choose another --out")
-        for name, part in self.parts().items():
-            part.load_state_dict(state[name])
-        for name in ("step", "seconds", "skipped", "gap", "row"):
+        try:
+            for name, part in self.parts().items():
+                part.load_state_dict(state[name])
+        except Exception as error:  # torch trusts what it is given: anything from KeyError to RuntimeError
+            raise InputError(f"{path}: does not fit its own configuration ({shortened(error)})") from error
+        for name in COUNTERS:
             setattr(self, name, state[name])
 
 
@@ -319,7 +327,7 @@ def _changed_key(old: dict[str, Any], new: dict[str, Any]) -> str | None:
     """The first key in which two configurations differ in what a resumed run must keep."""
     for key in sorted(old.keys() | new.keys()):
         if key not in FREE_KEYS and old.get(key) != new.get(key):
-            return f"the checkpoint has {key} = {old.get(key)}, the configuration {new.get(key)}"
+            return f"the checkpoint has {key} = {quoted(old.get(key))}, the configuration {quoted(new.get(key))}"
     return None
 
 

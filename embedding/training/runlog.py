@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from embedding.training.checkpoint import atomic
+from embedding.errors import InputError, quoted, shortened
+from embedding.files import atomic_path
 
 Row = dict[str, Any]
 
@@ -51,12 +53,15 @@ class RunLog:
     def write(self, row: Row) -> None:
         if not self.writes:
             return
-        new = not self.path.exists()
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        try:
+            new = not self.path.exists()
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, list(row))
+                if new:
+                    writer.writeheader()
+                writer.writerow(row)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written: {error.strerror or error}") from error
         if self.board:
             for name, value in row.items():
                 if isinstance(value, int | float):
@@ -66,10 +71,23 @@ class RunLog:
     def _drop_rows_after(self, step: int) -> None:
         if not self.path.exists():
             return
-        header, *rows = self.path.read_text(encoding="utf-8").splitlines()
-        kept = [row for row in rows if row.partition(",")[0].isdigit() and int(row.partition(",")[0]) <= step]
-        with atomic(self.path) as temporary:
+        header, *rows = self._read_lines() or [""]
+        if not header:  # the machine stopped before the first row was on the disk
+            self.path.unlink()
+            return
+        if not header.startswith("step,"):
+            raise InputError(f"{self.path}: begins with {quoted(header)}, expected a run's log; move it away to go on")
+        kept = [row for row in rows if row.count(",") == header.count(",") and _step(row) <= step]
+        with atomic_path(self.path) as temporary:
             temporary.write_text("\n".join([header, *kept]) + "\n", encoding="utf-8")
+
+    def _read_lines(self) -> list[str]:
+        """The log's whole lines: what comes after the last line break is half a row."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.path}: cannot be read ({shortened(error)}), expected a run's log") from error
+        return text[: text.rfind("\n") + 1].splitlines()
 
     def _progress_bar(self, start: int) -> Progress:
         columns = (
@@ -90,6 +108,12 @@ class RunLog:
             self.say("TensorBoard is not installed (pip install 'flatsort[training]'): the log goes to log.csv alone")
             return None
         return SummaryWriter(str(folder / "tensorboard"), purge_step=start or None)
+
+
+def _step(row: str) -> float:
+    """The step of a line of the log; infinity where it does not begin with one."""
+    number = row.partition(",")[0]
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 20 else math.inf
 
 
 def describe(row: Row, steps: int) -> str:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from embedding.config import PRESETS, load_config, parse_config
+from embedding.config import PRESET_FOLDERS, load_config, parse_config
 from embedding.errors import InputError
 
+PRESETS = PRESET_FOLDERS[1]
 MINIMAL = {"data": {"kind": "pendulum"}, "constraint": {"bound": 0.003}, "steps": 10}
 
 
@@ -40,18 +41,18 @@ def test_overrides(override: str, key: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("override", "complaint"),
     [
-        ("flatness.wieght=1", r"unknown key 'flatness.wieght', the nearest known is 'flatness.weight'"),
-        ("weight=1", r"unknown key 'weight', the nearest known is 'flatness.weight'"),  # the right name, no section
-        ("modle.latent_dim=3", r"the nearest known is 'model.latent_dim'|nearest known is 'model'"),
-        ("steps=many", r"steps: found 'many', input should be a valid integer"),
-        ("steps=0", r"steps: found 0, input should be greater than 0"),
-        ("flatness.mode=flat", r"flatness.mode: found 'flat', input should be 'absolute' or 'relative'"),
+        ("flatness.wieght=1", r"unknown key 'flatness.wieght'; did you mean 'flatness.weight'\?"),
+        ("weight=1", r"unknown key 'weight'; did you mean 'flatness.weight'\?"),  # the right name, no section
+        ("modle.latent_dim=3", r"unknown key 'modle'; did you mean 'model'\?"),
+        ("steps=many", r"steps: Input should be a valid integer.*, found 'many'"),
+        ("steps=0", r"steps: Input should be greater than 0, found 0"),
+        ("flatness.mode=flat", r"flatness.mode: Input should be 'absolute' or 'relative', found 'flat'"),
         ("constraint.bound_fraction=0.1", r"expected exactly one of bound and bound_fraction"),
         ("flatness={mode: relative, c2: 0}", r"flatness: c2 is 0, but relative mode knows no fixed target"),
         ("steps", r"expected KEY=VALUE"),
         ("=3", r"expected KEY=VALUE"),
-        ("steps.more=3", r"steps holds a value"),
-        ("seed=[1", r"not a YAML value"),
+        ("steps.more=3", r"--set steps.more: no such place"),
+        ("seed=[1", r"--set seed=\[1: the value is not YAML"),
     ],
 )
 def test_wrong_overrides(override: str, complaint: str) -> None:
@@ -63,9 +64,9 @@ def test_wrong_overrides(override: str, complaint: str) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (b"steps: [1", "not YAML"),
-        (b"- 1\n- 2\n", "found list, expected keys"),
-        (b"\xff\xfe\x00", "cannot be read"),
+        (b"steps: [1", "not readable as YAML: .* \\(line 1, column 10\\)"),
+        (b"- 1\n- 2\n", "expected `key: value` lines, found list"),
+        (b"\xff\xfe\x00", "not readable as YAML: is not text"),
         (b"steps: 3\n", "key 'data' is missing"),
     ],
 )
@@ -79,7 +80,7 @@ def test_broken_files(tmp_path: Path, text: bytes, complaint: str) -> None:
 
 
 def test_no_such_configuration() -> None:
-    with pytest.raises(InputError, match=r"expected a YAML file or one of .*pendulum"):
+    with pytest.raises(InputError, match=r"no preset or file 'pendulun'; presets are .*pendulum"):
         load_config("pendulun")
 
 

@@ -43,7 +43,8 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_model(path: Path, kind: str = "crops") -> None:
     """An untrained model of small crops."""
     from embedding.config import parse_model
-    from embedding.vae.model import FlatVAE, save_model
+    from embedding.vae.model import FlatVAE
+    from embedding.vae.weights import save_model
 
     layers = {"widths": [4]}
     tree = {"latent_dim": 3, "encoder": layers, "decoder": layers, "prior": layers}

@@ -16,8 +16,9 @@ from embedding.descriptors.latent import LatentDescriptor
 from embedding.descriptors.onnx import OnnxDescriptor
 from embedding.errors import InputError
 from embedding.export import export_onnx, licence
-from embedding.vae.model import FlatVAE, save_model
+from embedding.vae.model import FlatVAE
 from embedding.vae.networks import VGG16Encoder
+from embedding.vae.weights import save_model
 
 onnx = pytest.importorskip("onnx", reason="needs onnx: pip install 'flatsort[onnx]'")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'flatsort[onnx]'")

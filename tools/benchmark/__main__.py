@@ -223,7 +223,7 @@ def write(timings: list[Timing], out: Path) -> None:
     """Keep the table, the numbers and the plot in the folder `out`."""
     import json
 
-    from tracker.files.motchallenge import atomic_path
+    from embedding.files import atomic_path
 
     rows = [{**asdict(timing), "ratio": ratio(timing, timings)} for timing in timings]
     with atomic_path(out / "benchmark.json") as path:

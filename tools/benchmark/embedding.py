@@ -19,13 +19,14 @@ from rich.table import Table
 from torch import Tensor
 
 from embedding.config import load_config
-from embedding.descriptor import model_path
 from embedding.descriptors.cropping import cut_crops
 from embedding.descriptors.latent import CPU_BATCH, LatentDescriptor
 from embedding.descriptors.onnx import OnnxDescriptor
+from embedding.descriptors.spec import model_path
 from embedding.export import export_onnx
-from embedding.vae.model import FlatVAE, load_model, save_model
+from embedding.vae.model import FlatVAE
 from embedding.vae.networks import VGG16Encoder
+from embedding.vae.weights import load_model, save_model
 from tracker.demo.render import render_demo
 from tracker.files.motchallenge import read_detections
 from tracker.input.frames import open_frames
@@ -250,7 +251,7 @@ def write(speeds: list[Speed], out: Path) -> None:
     """Keep the numbers and the table in the folder `out`."""
     import json
 
-    from tracker.files.motchallenge import atomic_path
+    from embedding.files import atomic_path
 
     rows = [
         {key: None if value != value else value for key, value in asdict(speed).items()}  # JSON knows no NaN

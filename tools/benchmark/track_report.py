@@ -12,9 +12,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from embedding.files import atomic_path
 from tools.benchmark.track import IN_TURN, OVERLAPPED, Speed
 from tools.benchmark.track_run import PARTS
-from tracker.files.motchallenge import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

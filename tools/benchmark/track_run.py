@@ -20,8 +20,9 @@ from unittest.mock import patch
 
 import numpy as np
 
-from embedding.descriptor import CropDescriptor, model_path
+from embedding.descriptors.base import CropDescriptor
 from embedding.descriptors.cropping import cut_crops
+from embedding.descriptors.spec import model_path
 from tracker import Detections, Tracker
 from tracker.commands.command_line import let_threads_sleep
 from tracker.core.config import load_config

@@ -13,9 +13,10 @@ import torch
 from embedding.config import TrainingConfig, load_config, parse_config
 from embedding.data import load_data
 from embedding.data.dataset import ArrayDataSet
-from embedding.training.checkpoint import atomic
+from embedding.files import atomic_path
 from embedding.training.loop import train
-from embedding.vae.model import WEIGHTS, FlatVAE, load_model, read_record, save_model
+from embedding.vae.model import FlatVAE
+from embedding.vae.weights import WEIGHTS, load_model, read_record, save_model
 
 KEPT = Path(__file__).resolve().parents[2] / "embedding" / "weights"  # models that come with the project
 
@@ -108,7 +109,7 @@ class Bench:
     def write(self, name: str, figures: dict[str, Any]) -> Path:
         """OUTPUT/NAME.json."""
         path = self.output / f"{name}.json"
-        with atomic(path) as temporary:
+        with atomic_path(path) as temporary:
             temporary.write_text(json.dumps({"quick": self.quick, **figures}, indent=1) + "\n", encoding="utf-8")
         return path
 

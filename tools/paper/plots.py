@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.quiver import Quiver
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
+from embedding.files import atomic_path
 from embedding.geometry import Grid, condition_number, distance_field, magnification_field, relative_magnification
 from embedding.geometry.metric import Decoder
-from embedding.training.checkpoint import atomic
 
 matplotlib.use("Agg")
 
@@ -45,7 +45,7 @@ def panels(columns: int, rows: int = 1, width: float = 3.6, height: float = 3.4)
 
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG, whole or not at all."""
-    with atomic(path) as temporary:
+    with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=140, format="png", bbox_inches="tight", pad_inches=0.08)
     pyplot.close(figure)
 

@@ -69,7 +69,7 @@ def _print_candidates(report: AdaptationReport) -> None:
 
 def _files(out: Path) -> str:
     """The files that weights of this name lie in, which may be parts."""
-    from embedding.vae.model import read_record, weight_files
+    from embedding.vae.weights import read_record, weight_files
 
     files = [*weight_files(out, read_record(out)), out.with_suffix(".json")]
     return ", ".join(map(str, files))

@@ -14,11 +14,12 @@ from typing import Annotated, cast
 
 import typer
 
+from embedding.files import atomic_path
 from embedding.progress import progress_shown
 from tracker.core.appearance import Metric
 from tracker.core.gate import calibrate
 from tracker.errors import InputError
-from tracker.files.motchallenge import DetectionTable, atomic_path, read_detections
+from tracker.files.motchallenge import DetectionTable, read_detections
 from tracker.footage.calibration import CalibrationReport, percent, report
 from tracker.footage.calibration_plot import draw_calibration
 from tracker.input.detector_names import is_detector
@@ -128,14 +129,14 @@ def with_features(source: Source, descriptor: str) -> DetectionTable:
 
 def latent_scale(descriptor: str) -> float | None:
     """c of a trained model; None for anything else, and where whitened features have no such unit."""
-    from embedding.descriptor import model_path
+    from embedding.descriptors.spec import model_path
 
     path = model_path(descriptor)
     if path is None:
         return None
     import torch
 
-    from embedding.vae.model import load_model, weights_path
+    from embedding.vae.weights import load_model, weights_path
 
     model = load_model(weights_path(path))
     if not model.latent_whitening.equal(torch.eye(model.latent_dim)):

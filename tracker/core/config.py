@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tracker.errors import InputError
+from embedding import settings
 
 PRESET_FOLDERS = (
     Path(__file__).parents[1] / "presets",  # in an installed wheel
@@ -155,18 +153,7 @@ class TrackerConfig(BaseModel):
 
 def preset_names() -> list[str]:
     """Names that `load_config` knows, sorted."""
-    return sorted({path.stem for folder in PRESET_FOLDERS for path in folder.glob("*.yaml")})
-
-
-def _preset_path(name_or_path: str | Path) -> Path:
-    for folder in PRESET_FOLDERS:
-        path = folder / f"{name_or_path}.yaml"
-        if path.is_file():
-            return path
-    path = Path(name_or_path)
-    if path.is_file():
-        return path
-    raise InputError(f"config: no preset or file '{name_or_path}'; presets are {', '.join(preset_names())}")
+    return settings.preset_names(PRESET_FOLDERS)
 
 
 def load_config(source: str | Path | TrackerConfig, overrides: Iterable[str] | Mapping[str, Any] = ()) -> TrackerConfig:
@@ -180,61 +167,5 @@ def load_config(source: str | Path | TrackerConfig, overrides: Iterable[str] | M
         InputError: no such preset, not YAML, an unknown key (the nearest one is named) or a bad value.
     """
     if isinstance(source, TrackerConfig):
-        where, values = "config", source.model_dump(mode="json")
-    else:
-        path = _preset_path(source)
-        where, values = path.name, _read_yaml(path)
-    pairs = overrides.items() if isinstance(overrides, Mapping) else (_parse(text) for text in overrides)
-    for key, value in pairs:
-        _set(values, key, value)
-    try:
-        return TrackerConfig.model_validate(values)
-    except ValidationError as error:
-        raise InputError(_one_line(where, error)) from error
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: expected `key: value` lines, found {type(values).__name__}")
-    return values
-
-
-def _parse(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise InputError(f"--set {text}: expected KEY=VALUE")
-    try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {text}: the value is not YAML") from error
-
-
-def _set(values: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key: `max_age`, or `stages.0.max_missed`."""
-    *outer, last = key.split(".")
-    place: Any = values
-    try:
-        for part in outer:
-            place = place[int(part)] if isinstance(place, list) else place[part]
-        if isinstance(place, list):
-            place[int(last)] = value
-        else:
-            place[last] = value
-    except (KeyError, IndexError, ValueError, TypeError) as error:
-        raise InputError(f"--set {key}: no such place in the configuration") from error
-
-
-def _one_line(source: str, error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "settings"
-    if first["type"] == "extra_forbidden":
-        model = TrackerConfig if len(first["loc"]) == 1 else Stage
-        nearest = difflib.get_close_matches(str(first["loc"][-1]), model.model_fields, n=1, cutoff=0.4)
-        hint = f"did you mean '{nearest[0]}'?" if nearest else f"keys are {', '.join(model.model_fields)}"
-        return f"{source}: unknown key '{where}'; {hint}"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{source}: {where}: {message}, found {first['input']!r}" if first["loc"] else f"{source}: {message}"
+        return settings.parse(TrackerConfig, settings.override(source.model_dump(mode="json"), overrides), "config")
+    return settings.load(TrackerConfig, source, PRESET_FOLDERS, overrides)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracker.files.motchallenge import atomic_path
+from embedding.files import atomic_path
 
 if TYPE_CHECKING:
     from rich.console import Console

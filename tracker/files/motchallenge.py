@@ -7,9 +7,8 @@ line; writers replace their target only when everything has been written.
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embedding.files import atomic_path
 from tracker.core.boxes import tlwh_to_xyxy, xyxy_to_tlwh
 from tracker.core.detections import LIMIT, Detections, FloatArray, IntArray
 from tracker.errors import InputError
@@ -258,39 +258,6 @@ def _classes_of_detections(values: FloatArray) -> IntArray | None:
 
 def _are_whole(column: FloatArray, minimum: int) -> bool:
     return bool(((column >= minimum) & (column < LIMIT) & (column == np.floor(column))).all())
-
-
-@contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A path beside the target, of the same suffix, to write to: it replaces the target when the block ends.
-
-    When the block raises, the file is removed and the target left as it was. Parent folders are created. A target
-    that is a device or pipe is written directly.
-
-    Raises:
-        InputError: nothing can be written there (permission, a folder of that name, full disk).
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise InputError(f"{path}: is a folder, expected the name of a file to write")
-        if path.exists() and not path.is_file():  # /dev/null must not be replaced
-            yield path
-        else:
-            yield temporary
-            temporary.replace(path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        ours = {
-            None,
-            *map(str, (temporary, path, *path.parents)),
-        }  # no name: a write to an open file, as on a full disk
-        if isinstance(error, OSError) and error.filename in ours:
-            raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
-        raise
 
 
 class ResultWriter:

@@ -29,8 +29,8 @@ from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections
 
 if TYPE_CHECKING:
-    from embedding.descriptors.fusion import Part
     from embedding.descriptors.latent import LatentDescriptor
+    from embedding.descriptors.spec import Part
     from embedding.training.adaptation import AdaptationReport, AdaptationSettings
 
 DEFAULT_MINUTES = 4.0
@@ -124,8 +124,7 @@ def adapted_spec(
 
 def _parts_of(spec: str) -> tuple[tuple[Part, ...], list[str]]:
     """A descriptor's parts, and the names of those that are trained; InputError where none is."""
-    from embedding.descriptor import model_path
-    from embedding.descriptors.fusion import parse
+    from embedding.descriptors.spec import model_path, parse
 
     parts = parse(spec)
     trained = [name for name in dict.fromkeys(part.name for part in parts) if model_path(name) is not None]
@@ -173,7 +172,7 @@ def _load_base(name: str, device: str) -> tuple[Path, str]:
 
 
 def _model_of(name: str) -> Path:
-    from embedding.descriptor import model_path
+    from embedding.descriptors.spec import model_path
 
     path = model_path(name)
     if path is None:
@@ -236,8 +235,8 @@ def _folder_beside(out: Path) -> Iterator[Path]:
 
 def _kept_report(weights: Path) -> tuple[str, str] | None:
     """What came of an earlier adaptation and why, if these are its weights."""
-    from embedding.descriptor import model_path
-    from embedding.vae.model import read_record
+    from embedding.descriptors.spec import model_path
+    from embedding.vae.weights import read_record
 
     if model_path(str(weights)) is None:
         return None

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from embedding.files import atomic_path
 from tracker.core.gate import BINS, LAG, Histogram, OnlineThreshold
-from tracker.files.motchallenge import atomic_path
 from tracker.footage.calibration import CalibrationReport, bin_middles, percent
 
 SAME, DIFFERENT, GATE = "#1b8946", "#cd2d2d", "#333333"

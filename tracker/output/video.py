@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedding.files import atomic_path
 from tracker.errors import InputError
-from tracker.files.motchallenge import atomic_path
 from tracker.input.frames import Image
 
 if TYPE_CHECKING:

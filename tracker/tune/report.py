@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
+from embedding.files import atomic_path
 from tracker.core.config import Search, TrackerConfig, load_config
-from tracker.files.motchallenge import atomic_path
 from tracker.tune.cases import Case
 from tracker.tune.parameters import Values, as_text
 from tracker.tune.search import Fold

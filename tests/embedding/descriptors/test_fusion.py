@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
 from embedding import Descriptor
-from embedding.descriptors.fusion import FusedDescriptor, Part, fuse, load_fused, parse, unit
+from embedding.descriptor import load_fused
+from embedding.descriptors.fusion import FusedDescriptor, fuse, unit
+from embedding.descriptors.spec import Part, parse
 from embedding.errors import InputError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)

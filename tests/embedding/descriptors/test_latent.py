@@ -17,7 +17,8 @@ from embedding.data.crops import load_crops
 from embedding.descriptors.cropping import cut_crops
 from embedding.descriptors.latent import LatentDescriptor
 from embedding.errors import InputError
-from embedding.vae.model import FlatVAE, load_model, save_model
+from embedding.vae.model import FlatVAE
+from embedding.vae.weights import load_model, save_model
 
 LATENT_DIM = 5
 CROPS = np.random.default_rng(0).integers(0, 256, (70, 64, 64, 3), dtype=np.uint8)

@@ -15,7 +15,8 @@ from embedding.data.crop_pack import CropIndex, CropWriter, read_index
 from embedding.descriptors.latent import LatentDescriptor
 from embedding.errors import InputError
 from embedding.training.adaptation import AdaptationSettings, adapt, known_pairs
-from embedding.vae.model import FlatVAE, load_model, save_model
+from embedding.vae.model import FlatVAE
+from embedding.vae.weights import load_model, save_model
 
 FRAMES, SIDE = 100, 32  # as rendered
 Render = Callable[..., Path]

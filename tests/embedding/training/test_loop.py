@@ -23,7 +23,7 @@ from embedding.training import loop as training
 from embedding.training.constraint import Constraint
 from embedding.training.loop import batch_index, train
 from embedding.vae.flatness import flatness_penalty
-from embedding.vae.model import load_model
+from embedding.vae.weights import load_model
 
 ROOT = Path(__file__).resolve().parents[3]
 NETWORK = {"widths": [16], "activation": "silu"}

@@ -19,7 +19,7 @@ from embedding.descriptors.whitening import covariance_within
 from embedding.errors import InputError
 from embedding.retrieval import Labels, measure_retrieval
 from embedding.training.loop import train
-from embedding.vae.model import load_model
+from embedding.vae.weights import load_model
 
 Render = Callable[..., Path]
 PERCEPTRON = {"widths": [16], "activation": "silu"}

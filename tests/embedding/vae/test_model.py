@@ -13,8 +13,9 @@ from embedding.config import TrainingConfig, parse_config
 from embedding.errors import InputError
 from embedding.training.objective import Noise, Objective, draw_noise
 from embedding.vae.flatness import flatness_penalty, haar_directions
-from embedding.vae.model import FlatVAE, load_model, read_record, save_model, weight_files
+from embedding.vae.model import FlatVAE
 from embedding.vae.prior import log_normal
+from embedding.vae.weights import load_model, read_record, save_model, weight_files
 
 BATCH, LATENT_DIM = 6, 3
 
@@ -171,7 +172,7 @@ def test_model_goes_round_through_its_files(tmp_path: Path) -> None:
         (lambda folder: _edit(folder, "parts", ["../other.safetensors"]), "parts: .*expected names of files beside it"),
         (lambda folder: _edit(folder, "parts", []), "parts: found"),
         (lambda folder: _edit(folder, "parts", ["model-00001-of-00002.safetensors"]), "00001-of-00002.*cannot be read"),
-        (lambda folder: _edit(folder, "model", {"latent_dims": 2}), "the nearest known is 'latent_dim'"),
+        (lambda folder: _edit(folder, "model", {"latent_dims": 2}), "did you mean 'latent_dim'"),
     ],
 )
 def test_broken_model_files(tmp_path: Path, spoil: object, complaint: str) -> None:

@@ -16,7 +16,8 @@ from rich.console import Console
 
 from embedding import Descriptor
 from embedding.config import parse_model
-from embedding.vae.model import FlatVAE, save_model
+from embedding.vae.model import FlatVAE
+from embedding.vae.weights import save_model
 from tools.benchmark import __main__ as benchmark
 from tools.benchmark import accuracy as benchmark_accuracy
 from tools.benchmark import embedding as benchmark_embedding

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from embedding.config import load_config
-from embedding.vae.model import WEIGHTS, load_model
+from embedding.vae.weights import WEIGHTS, load_model
 from tools.paper import __main__ as paper
 from tools.paper import bench as bench_module
 from tools.paper import measures

@@ -16,7 +16,8 @@ import tracker.footage.adapt
 from embedding import Descriptor
 from embedding.config import parse_model
 from embedding.training.adaptation import AdaptationReport, Separation
-from embedding.vae.model import FlatVAE, read_record, save_model
+from embedding.vae.model import FlatVAE
+from embedding.vae.weights import read_record, save_model
 from tracker.commands.adapt import main, print_report
 from tracker.commands.command_line import run_command
 from tracker.errors import InputError

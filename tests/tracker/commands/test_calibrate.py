@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from embedding import Descriptor
 from embedding.config import parse_model
-from embedding.vae.model import FlatVAE, save_model
+from embedding.vae.model import FlatVAE
+from embedding.vae.weights import save_model
 from tracker.commands.calibrate import latent_scale, main
 from tracker.commands.command_line import run_command
 from tracker.core.appearance import Metric, prepare

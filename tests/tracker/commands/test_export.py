@@ -10,7 +10,8 @@ import torch
 
 from embedding import Descriptor
 from embedding.config import parse_model
-from embedding.vae.model import FlatVAE, save_model
+from embedding.vae.model import FlatVAE
+from embedding.vae.weights import save_model
 from tracker.commands.command_line import run_command
 from tracker.commands.export import main
 

@@ -47,8 +47,8 @@ def test_two_processes_by_torchrun(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["pendulun"], "expected a YAML file or one of"),  # no such preset
-        (["pendulum", "--set", "flatness.wieght=3"], "the nearest known is 'flatness.weight'"),
+        (["pendulun"], "no preset or file 'pendulun'; presets are"),  # no such preset
+        (["pendulum", "--set", "flatness.wieght=3"], "did you mean 'flatness.weight'?"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], complaint: str) -> None:

@@ -106,7 +106,7 @@ def test_a_file_of_the_users_own(tmp_path: Path) -> None:
         (["max_agee=3"], "unknown key 'max_agee'; did you mean 'max_age'?"),
         (["iou_distance=0.3"], "unknown key 'iou_distance'; did you mean 'max_iou_distance'?"),
         (["xyzzy=1"], "unknown key 'xyzzy'; keys are motion, min_confidence"),  # nothing is near
-        (["stages.0.cascad=true"], "unknown key 'stages.0.cascad'; did you mean 'cascade'?"),
+        (["stages.0.cascad=true"], "unknown key 'stages.0.cascad'; did you mean 'stages.0.cascade'?"),
         (["max_age"], "--set max_age: expected KEY=VALUE"),
         (["=3"], "--set =3: expected KEY=VALUE"),
         (["max_age=[1"], "--set max_age=[1: the value is not YAML"),
@@ -136,7 +136,7 @@ def test_a_file_of_the_users_own(tmp_path: Path) -> None:
         (["stages.1.detections=low"], "low_confidence: a stage on low detections needs it, found none"),
         (["stages.7.cascade=true"], "--set stages.7.cascade: no such place"),
         (["stages.x.cascade=true"], "--set stages.x.cascade: no such place"),
-        (["stage.0.cascade=true"], "--set stage.0.cascade: no such place"),
+        (["stage.0.cascade=true"], "unknown key 'stage'; did you mean 'stages'?"),
         (["max_age.0=1"], "--set max_age.0: no such place"),
     ],
 )
@@ -156,7 +156,7 @@ def test_bad_overrides_are_named_in_one_line(overrides: list[str], message: str)
         (b"max_age: [1\nstages: }", "not readable as YAML"),
         (b"\xff\xfe\x00\x01", "not readable as YAML"),  # an image, say
         (b"!!python/object/apply:os.getcwd []", "not readable as YAML"),  # and nothing is run
-        (b"max_age: 5\n", "stages: Field required"),
+        (b"max_age: 5\n", "key 'stages' is missing"),
         (b"1: 2\nstages: [{match: iou}]\n", "own.yaml: 1: Keys should be strings"),
         (b"max_age: 5\nmin_hit: 3\nstages: [{match: iou}]\n", "unknown key 'min_hit'; did you mean 'min_hits'?"),
     ],

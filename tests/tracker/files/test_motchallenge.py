@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import stat
 import sys
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from hypothesis.extra import numpy as stnp
 from tracker.errors import InputError
 from tracker.files.motchallenge import (
     ResultWriter,
-    atomic_path,
     read_detections,
     read_tracks,
     write_detections_npy,
@@ -343,21 +341,6 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_failure_elsewhere_is_not_blamed_on_the_target(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="weights"), atomic_path(tmp_path / "out.txt") as temporary:
-        temporary.touch()
-        (tmp_path / "weights").read_bytes()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_new_file_has_ordinary_permissions(tmp_path: Path) -> None:
-    ordinary = written(tmp_path, "", "ordinary")
-    with atomic_path(tmp_path / "new.txt") as temporary:
-        assert (temporary.parent, temporary.suffix) == (tmp_path, ".txt")
-        temporary.touch()
-    assert stat.S_IMODE((tmp_path / "new.txt").stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
 
 
 @pytest.mark.parametrize(

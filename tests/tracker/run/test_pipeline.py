@@ -372,7 +372,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     import torch
 
     from embedding.config import parse_model
-    from embedding.vae.model import FlatVAE, save_model
+    from embedding.vae.model import FlatVAE
+    from embedding.vae.weights import save_model
 
     torch.manual_seed(0)
     layers = {"widths": [4]}
@@ -440,7 +441,7 @@ def test_an_adapted_descriptor_is_what_tracking_uses(
     rendered: Path, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from embedding.training.adaptation import AdaptationReport, AdaptationSettings
-    from embedding.vae.model import load_model, read_record, save_model
+    from embedding.vae.weights import load_model, read_record, save_model
 
     def adapt(base: Path, pack: Path, out: Path, settings: AdaptationSettings, progress: Any) -> AdaptationReport:
         assert len(np.load(pack, mmap_mode="r")) == LENGTH * PEOPLE

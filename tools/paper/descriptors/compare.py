@@ -16,14 +16,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from embedding.descriptor import SHIPPED, DescribesBoxes, Descriptor
+from embedding.descriptor import Descriptor
+from embedding.descriptors.base import DescribesBoxes
 from embedding.descriptors.latent import LatentDescriptor
+from embedding.descriptors.spec import SHIPPED
 from embedding.errors import InputError
+from embedding.files import atomic_path
 from embedding.geometry import effective_dimension, mean_scale, metric_tensor, relative_spread, spectrum
 from embedding.retrieval import GAP, METRICS, NO_TRACKLET, Labels, measure_retrieval
-from embedding.training.checkpoint import atomic
 from embedding.training.objective import SMALLEST_ACTIVE
-from embedding.vae.model import WEIGHTS, FlatVAE, load_model, read_record, weights_path
+from embedding.vae.model import FlatVAE
+from embedding.vae.weights import WEIGHTS, load_model, read_record, weights_path
 from tools.paper.bench import Bench
 from tools.paper.descriptors import plots as descriptor_plots
 
@@ -98,7 +101,7 @@ def run(
     if spectra:
         descriptor_plots.draw_spectra(spectra, bench.output / "spectra.png")
     figures = {**about, **_counts(labels), "descriptors": found}
-    with atomic(bench.output / "descriptors.md") as temporary:
+    with atomic_path(bench.output / "descriptors.md") as temporary:
         temporary.write_text(markdown(figures), encoding="utf-8")
     print_table(HEADER, cosine_rows(found))
     return figures

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embedding.files import atomic_path
 from tools.paper.table2 import occlusion, report
 from tools.paper.table2.features import USELESS
 from tools.paper.table2.rows import (
@@ -30,7 +31,7 @@ from tools.paper.table2.sources import Features, Files, find_features, load_desc
 from tools.paper.table2.sweep import PRESETS, sweep
 from tracker.errors import InputError
 from tracker.evaluate.scores import is_counted
-from tracker.files.motchallenge import TrackTable, atomic_path, read_tracks
+from tracker.files.motchallenge import TrackTable, read_tracks
 from tracker.input.sequences import Sequence as Video
 from tracker.input.sequences import find_sequences
 

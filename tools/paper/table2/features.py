@@ -18,7 +18,7 @@ from tracker.input.sequences import Sequence as Video
 from tracker.run.parallel import progress_of
 
 if TYPE_CHECKING:
-    from embedding.descriptor import DescribesBoxes
+    from embedding.descriptors.base import DescribesBoxes
 
 Features = NDArray[np.float32]
 

@@ -15,7 +15,7 @@ from tracker.footage.adapt import describe as describe_adaptation
 
 if TYPE_CHECKING:
     from embedding import Descriptor
-    from embedding.descriptor import DescribesBoxes
+    from embedding.descriptors.base import DescribesBoxes
 
 Files = dict[str, dict[str, Path]]  # label -> sequence -> detections with features
 Absent = dict[str, str]  # label -> why
@@ -122,7 +122,7 @@ def find_features(
 def _adapted(one: Input, folder: Path, minutes: float) -> tuple[Descriptor, str]:
     """The base fitted to a sequence's detections, and what came of it."""
     from embedding import Descriptor
-    from embedding.vae.model import read_record
+    from embedding.vae.weights import read_record
 
     weights = adapted_weights(one.video, one.table, BASE, folder / f"{one.video.name}.txt", minutes)
     about = read_record(weights)["adaptation"]

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from embedding.config import parse_model
 from embedding.retrieval import Labels
-from embedding.vae.model import FlatVAE, load_model, save_model
+from embedding.vae.model import FlatVAE
+from embedding.vae.weights import load_model, save_model
 from tools.paper.__main__ import main
 from tools.paper.bench import Bench
 from tools.paper.descriptors import compare as descriptors
