@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from embedding.files import digest
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable
-
-BLOCK = 1 << 20  # bytes read at a time
 
 
 def kept_path(out: Path, label: str, suffix: str, *parts: object) -> Path:
@@ -17,34 +15,23 @@ def kept_path(out: Path, label: str, suffix: str, *parts: object) -> Path:
     Args:
         out: the result file.
         label: what is kept, such as a descriptor's name.
-        parts: what it is computed from: the frames (a file or a folder of images), tables of detections, and settings
-            whose `repr` tells them apart.
+        parts: what it is computed from: the frames (a file or a folder of images), tables of detections, settings.
 
     Raises:
         InputError: the frames cannot be read.
     """
-    digest = hashlib.sha1()
-    for part in parts:
-        if isinstance(part, Path):
-            _add_footage(digest, part)
-        elif isinstance(part, DetectionTable):
-            for column in (part.frames, part.boxes, part.scores):
-                digest.update(column.tobytes())
-        else:
-            digest.update(repr(part).encode())
-    name = label.removeprefix(f"{out.stem}.")  # an adapted descriptor's name begins with it
-    return out.with_name(f"{out.stem}.{name}-{digest.hexdigest()[:12]}{suffix}")
-
-
-def _add_footage(digest: hashlib._Hash, path: Path) -> None:
-    """Every byte: frames that were replaced in place have their old names. It takes a hundredth of decoding them."""
     try:
-        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-            if path.is_dir():
-                digest.update(file.name.encode(errors="surrogateescape"))
-            if file.is_file():
-                with file.open("rb") as content:
-                    while block := content.read(BLOCK):
-                        digest.update(block)
+        key = digest(*map(_told_apart, parts))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror or error}") from None
+    name = label.removeprefix(f"{out.stem}.")  # an adapted descriptor's name begins with it
+    return out.with_name(f"{out.stem}.{name}-{key}{suffix}")
+
+
+def _told_apart(part: object) -> object:
+    """Of footage every byte, as frames that were replaced in place keep their names; of detections what is described."""
+    if isinstance(part, Path) and part.is_dir():
+        return [(file.name, file) for file in sorted(part.iterdir()) if file.is_file()]
+    if isinstance(part, DetectionTable):
+        return part.frames, part.boxes, part.scores
+    return part
