@@ -29,7 +29,7 @@ def kept_path(out: Path, label: str, suffix: str, *parts: object) -> Path:
 
 
 def _told_apart(part: object) -> object:
-    """Of footage every byte, as frames that were replaced in place keep their names; of detections what is described."""
+    """Of footage every byte, as frames replaced in place keep their names; of detections what is described."""
     if isinstance(part, Path) and part.is_dir():
         return [(file.name, file) for file in sorted(part.iterdir()) if file.is_file()]
     if isinstance(part, DetectionTable):
