@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embedding.progress import progress_shown
 from tools.benchmark.peers import Contender, Prepare, peers
 from tracker import Detections, InputError, Tracker
 from tracker.evaluate.scores import evaluate
@@ -18,7 +19,6 @@ from tracker.files.motchallenge import DetectionTable, TrackTable, read_detectio
 from tracker.input.frames import Image, open_frames
 from tracker.input.sequences import Sequence as Footage
 from tracker.input.sequences import find_detections, find_sequences
-from tracker.run.parallel import progress_of
 from tracker.run.pipeline import embed
 
 Track = Callable[[Detections, Image | None], tuple[np.ndarray, np.ndarray, np.ndarray]]  # -> ids, boxes [K, 4], scores
@@ -125,7 +125,7 @@ def _tracked(sequence: Footage, det: str, entries: dict[str, Entry]) -> Iterator
 
 
 def _features(sequence: Footage, det: str, descriptor: str) -> NDArray[np.float32] | None:
-    with progress_of(f"{sequence.name}, {descriptor}") as progress:
+    with progress_shown() as progress:
         return embed(sequence, det, descriptor, progress).features
 
 

@@ -1,4 +1,4 @@
-"""The made-up people of the benchmarks: boxes that drift over a picture, with or without features."""
+"""The made-up people of the benchmark: boxes that drift over a picture, with or without features."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from tracker import Detections
-from tracker.core.detections import FloatArray
 
 DIMENSION = 128
 DENSITY = 45 / (1920 * 1080)  # objects a square pixel, as in MOT16-04
 
 
-def stream(
-    objects: int, with_features: bool, seed: int = 0, picture: tuple[float, float] | None = None
-) -> Iterator[Detections]:
+def stream(objects: int, with_features: bool, seed: int = 0) -> Iterator[Detections]:
     """Endless frames of objects that drift and turn back at the border.
 
     5 % of the detections are missing in each frame; boxes are 80 to 200 pixels high and jitter by 1.5; features are
@@ -25,10 +22,10 @@ def stream(
         objects: how many.
         with_features: give them features.
         seed: of their paths.
-        picture: width and height, pixels; None: one that grows with their number.
     """
     random = np.random.default_rng(seed)
-    size = _roomy(objects) if picture is None else np.array(picture, float)
+    height = np.sqrt(objects / DENSITY * 9 / 16)
+    size = np.array([height * 16 / 9, height])  # a picture, 16 to 9, that grows with their number
     centre, velocity = random.uniform(0, size, (objects, 2)), random.normal(0, 2, (objects, 2))
     tall = random.uniform(80, 200, objects)
     half = 0.5 * np.stack((0.4 * tall, tall), axis=1)
@@ -43,9 +40,3 @@ def stream(
             features = identity + 0.25 * random.normal(size=identity.shape).astype(np.float32)
             features = features[seen]
         yield Detections(boxes[seen], random.uniform(0.7, 1, seen.sum()), features)
-
-
-def _roomy(objects: int) -> FloatArray:
-    """Width and height of a picture, 16 to 9, with the same number of objects a square pixel whatever their number."""
-    height = np.sqrt(objects / DENSITY * 9 / 16)
-    return np.array([height * 16 / 9, height])

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-import sqlite3
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-import tracker
 from tracker import InputError, Tracker, TrackerConfig
 from tracker.evaluate.scores import Row, is_counted, prepare, score
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
 from tracker.input.sequences import Sequence, find_detections, find_sequences
 from tracker.run.offline import TrackRecord
+from tracker.tune.parameters import require_optuna
+
+if TYPE_CHECKING:
+    from optuna.study import Study
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,39 +128,25 @@ def run_case(config: TrackerConfig, case: Case) -> Row:
 class Scores:
     """The figures of configurations on cases, each computed once.
 
-    They lie in an SQLite file, written as they come: what a killed run had computed is not computed again. A case
-    whose data changed is another one, and so is any case once a module of `tracker` changed that tracks or scores.
+    They lie in Optuna's storage, as attributes of a study, written as they come: a search that was killed asks again
+    for what it had asked for, and is answered from there. A case whose data changed is another one, and so is any case
+    in another version of the project.
 
     Args:
-        path: of the file; created with its folder.
+        path: of the SQLite file; created with its folder.
         cases: all that will be asked for; each worker process keeps a copy.
         jobs: processes; 1 computes in this one.
     """
 
     def __init__(self, path: Path, cases: list[Case], jobs: int = 1) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.computed = 0
         """Figures that this object had to compute."""
-        self._code = _digest_of_code()
         self._cases = cases
-        self._known: dict[tuple[str, str], Row] = {}
-        self._file = self._open(path)
+        self._study = _open_study(path)
+        self._known: dict[str, Row] = self._study.user_attrs
         self._pool: ProcessPoolExecutor | None = None
         if jobs > 1:  # spawn: no thread of this process (BLAS's) is forked in an unknown state
             self._pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_keep, initargs=(cases,))
-
-    def _open(self, path: Path) -> sqlite3.Connection:
-        file = sqlite3.connect(path)
-        columns = "name TEXT, digest TEXT, code TEXT, config TEXT, figures TEXT, PRIMARY KEY (digest, code, config)"
-        try:
-            with file:
-                file.execute(f"CREATE TABLE IF NOT EXISTS scores ({columns})")
-            rows = file.execute("SELECT digest, config, figures FROM scores WHERE code = ?", (self._code,)).fetchall()
-        except sqlite3.DatabaseError as error:
-            file.close()
-            raise InputError(f"{path}: {error}, expected the scores of an earlier run, or no such file") from None
-        self._known = {(digest, config): json.loads(figures) for digest, config, figures in rows}
-        return file
 
     def __enter__(self) -> Scores:
         return self
@@ -168,54 +156,41 @@ class Scores:
     ) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-        self._file.close()
 
     def rows(self, config: TrackerConfig, cases: list[Case]) -> list[Row]:
         """The figures of one configuration on each of the cases."""
-        key = config.model_dump_json()
-        missing = [case for case in cases if (case.digest, key) not in self._known]
-        missing.sort(
-            key=lambda case: len(case.detections), reverse=True
-        )  # long ones first: less to wait for at the end
+        settings = hashlib.sha1(config.model_dump_json().encode()).hexdigest()
+        keys = {case: f"{settings} {case.digest} {case.name}" for case in cases}
+        missing = [case for case, key in keys.items() if key not in self._known]
+        missing.sort(key=lambda case: len(case.detections), reverse=True)  # the end waits for none of the long ones
         if self._pool is None:
             for case in missing:
-                self._add(case, key, run_case(config, case))
+                self._add(keys[case], run_case(config, case))
         else:
             futures = [self._pool.submit(_run_kept, config, self._cases.index(case)) for case in missing]
             for case, future in zip(missing, futures, strict=True):
-                self._add(case, key, future.result())
-        return [self._known[case.digest, key] for case in cases]
+                self._add(keys[case], future.result())
+        return [self._known[key] for key in keys.values()]
 
-    def _add(self, case: Case, key: str, row: Row) -> None:
+    def _add(self, key: str, row: Row) -> None:
         self.computed += 1
-        self._known[case.digest, key] = row
-        with self._file:
-            values = (case.name, case.digest, self._code, key, json.dumps(row))
-            self._file.execute("INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)", values)
+        self._known[key] = row
+        self._study.set_user_attr(key, row)
 
 
-def _digest_of_code() -> str:
-    """Differs where a module of `tracker` does that tracking or scoring needs, and so where a score may."""
-    digest = hashlib.sha1()
-    for path in modules_behind("core.tracker", "run.offline", "evaluate.scores"):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+def _open_study(path: Path) -> Study:
+    optuna = require_optuna()
+    from sqlalchemy.exc import SQLAlchemyError
 
-
-def modules_behind(*names: str) -> list[Path]:
-    """The files of these modules of `tracker`, and of what they import from it, and so on; sorted."""
-    folder = Path(tracker.__file__).parent
-    pending, found = list(names), set[str]()
-    while pending:
-        name = pending.pop()
-        if name not in found:
-            found.add(name)
-            pending += re.findall(r"^ *from tracker\.([\w.]+) import", _file(folder, name).read_text("utf-8"), re.M)
-    return [_file(folder, name) for name in sorted(found)]
-
-
-def _file(folder: Path, name: str) -> Path:
-    return folder / f"{name.replace('.', '/')}.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        study: Study = optuna.create_study(
+            storage=f"sqlite:///{path}", study_name=f"flatsort {version('flatsort')}", load_if_exists=True
+        )
+    except (SQLAlchemyError, RuntimeError) as error:  # the latter of another version of Optuna
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: {reason}, expected the scores of an earlier run, or no such file") from None
+    return study
 
 
 _kept: list[Case] = []  # of a worker process

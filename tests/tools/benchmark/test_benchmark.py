@@ -42,14 +42,6 @@ def test_the_stream_is_what_it_says() -> None:
     assert next(stream(50, with_features=False)).features is None
 
 
-def test_the_streams_picture_can_be_chosen() -> None:
-    boxes = np.concatenate([frame.boxes for frame in itertools.islice(stream(20, False, picture=(640, 360)), 60)])
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    assert (centres > -20).all()
-    assert (centres < [660, 380]).all()
-    assert (centres.max(axis=0) > [500, 280]).all()  # all of it is walked over
-
-
 def test_a_ratio_is_to_our_preset_on_the_same_stream() -> None:
     timings = [
         Timing("sort", False, 10, 100.0, 0, 1, 1),

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embedding.descriptors.cropping import SIDE, cut_crops
 from embedding.files import atomic_path
+from tools.paper.describe import Array, Describe, describe_boxes, safe_name
 from tracker.commands.crops import match_identities, visibility
 from tracker.core.detections import FloatArray, IntArray
 from tracker.core.tracklets import link
 from tracker.errors import InputError
 from tracker.evaluate.scores import is_counted
+from tracker.files.cache import kept_path
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
-from tracker.input.frames import Image, open_frames
+from tracker.input.frames import Image
 from tracker.input.sequences import Sequence as Video
 from tracker.input.sequences import find_detections, find_sequences
-from tracker.run.parallel import progress_of
 
 if TYPE_CHECKING:
     from embedding.retrieval import Labels
@@ -33,9 +30,6 @@ if TYPE_CHECKING:
 VISIBILITY = 0.3  # share of a person that a crop shows at least
 NO_TRACKLET = -1
 CROPS = "crops"  # kept as if they were a descriptor's features
-
-Array = NDArray[Any]
-Describe = Callable[[Image, FloatArray], Array]  # image and boxes [K, 4] -> [K, ...]
 
 
 @dataclass(frozen=True)
@@ -57,13 +51,6 @@ class Truth:
 
     def __len__(self) -> int:
         return len(self.frames)
-
-    def digest(self, describe: str) -> str:
-        """Twelve characters that differ where what `describe` makes of the crops may differ."""
-        digest = hashlib.sha1(f"{describe} {self.video.frames}".encode(), usedforsecurity=False)
-        for column in (self.frames, self.boxes):
-            digest.update(np.ascontiguousarray(column).tobytes())
-        return digest.hexdigest()[:12]
 
 
 def run(
@@ -171,7 +158,7 @@ def describe(truth: Truth, describers: Mapping[str, tuple[str, Describe]], folde
     Args:
         truth: the crops.
         describers: label -> name, which differs between describers that give different features, and the describer.
-        folder: features are kept in FOLDER/features-LABEL-SEQUENCE.npz.
+        folder: features are kept in FOLDER/SEQUENCE.LABEL-DIGEST.npy.
 
     Returns:
         label -> [N, ...].
@@ -179,54 +166,24 @@ def describe(truth: Truth, describers: Mapping[str, tuple[str, Describe]], folde
     Raises:
         InputError: a frame is missing or cannot be read.
     """
-    files = {label: folder / f"features-{_safe(label)}-{_safe(truth.video.name)}.npz" for label in describers}
-    digests = {label: truth.digest(name) for label, (name, _) in describers.items()}
-    found = {label: array for label in describers if (array := _read_kept(files[label], digests[label])) is not None}
+    video, beside = truth.video, folder / f"{truth.video.name}.txt"
+    files = {
+        label: kept_path(beside, safe_name(label), ".npy", video.frames, truth.frames, truth.boxes, name)
+        for label, (name, _) in describers.items()
+    }
+    found = {label: array for label in describers if (array := _read_kept(files[label])) is not None}
     missing = {label: describer for label, (_, describer) in describers.items() if label not in found}
     if missing:
-        for label, array in _describe_frames(truth, missing).items():
+        for label, array in describe_boxes(video, truth.frames, truth.boxes, missing).items():
             with atomic_path(files[label]) as temporary:
-                np.savez(temporary, features=array, digest=digests[label])
+                np.save(temporary, array)
             found[label] = array
     return found
 
 
-def _describe_frames(truth: Truth, describers: Mapping[str, Describe]) -> dict[str, Array]:
-    """All describers over the frames, once."""
-    parts: dict[str, list[Array]] = {label: [] for label in describers}
-    frames = []
-    for frame, image in _frames(truth):
-        start, stop = np.searchsorted(truth.frames, (frame, frame + 1))
-        if start < stop:
-            frames.append(frame)
-            for label, describer in describers.items():
-                parts[label].append(describer(image, truth.boxes[start:stop]))
-    absent = np.setdiff1d(truth.frames, frames)
-    if len(absent):
-        raise InputError(f"{truth.video.frames}: frame {absent[0]} is missing, but {truth.video.ground_truth} has it")
-    return {label: np.concatenate(arrays) for label, arrays in parts.items()}
-
-
-def _frames(truth: Truth) -> Iterator[tuple[int, Image]]:
-    """The frames up to the last one with a crop."""
-    assert truth.video.frames is not None
-    with open_frames(truth.video.frames) as source, progress_of(truth.video.name) as progress:
-        for done, (frame, image) in enumerate(source, start=1):
-            yield frame, image
-            progress(done, source.length)
-            if frame >= truth.frames[-1]:
-                return
-
-
-def _read_kept(path: Path, digest: str) -> Array | None:
-    """What an earlier run kept of the same crops by the same describer, or None."""
+def _read_kept(path: Path) -> Array | None:
+    """What an earlier run kept, or None."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return file["features"] if str(file["digest"]) == digest else None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
         return None
-
-
-def _safe(name: str) -> str:
-    """A name as part of a file's name."""
-    return re.sub(r"[^\w.+-]", "_", name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.paper.describe import describe_boxes, safe_name
 from tracker.errors import InputError
+from tracker.files.cache import kept_path
 from tracker.files.motchallenge import DetectionTable, read_detections, write_detections_npy
-from tracker.input.frames import open_frames
 from tracker.input.sequences import Sequence as Video
-from tracker.run.parallel import progress_of
 
 if TYPE_CHECKING:
     from embedding.descriptors.base import DescribesBoxes
@@ -36,8 +34,7 @@ def described(
         video: the sequence.
         table: its detections.
         describers: label -> descriptor; what is missing is computed in one pass over the frames.
-        folder: files are FOLDER/SEQUENCE.DESCRIPTOR-DIGEST.npy; the digest is that of the detections, and the
-            descriptor's name says which weights it has.
+        folder: files are FOLDER/SEQUENCE.DESCRIPTOR-DIGEST.npy; a descriptor's name says which weights it has.
 
     Returns:
         label -> DeepSORT's .npy, for `with_features`.
@@ -45,11 +42,10 @@ def described(
     Raises:
         InputError: a frame is missing or cannot be read.
     """
-    names = {label: describer.name for label, describer in describers.items()}
-    files = {label: folder / f"{video.name}.{safe_name(name)}-{_digest(table)}.npy" for label, name in names.items()}
+    files = {label: _kept(video, table, folder, describer.name) for label, describer in describers.items()}
     missing = {label: describer for label, describer in describers.items() if not files[label].is_file()}
     if missing:
-        for label, features in _describe_frames(video, table, missing).items():
+        for label, features in describe_boxes(video, table.frames, table.boxes, missing).items():
             _write(files[label], table, features)
     return files
 
@@ -60,7 +56,7 @@ def useless(video: Video, table: DetectionTable, folder: Path) -> dict[str, Path
     noise = np.random.default_rng(SEED).normal(size=shape)
     found: dict[str, Path] = {}
     for label, features in zip(USELESS, (np.ones(shape), noise), strict=True):
-        found[label] = folder / f"{video.name}.{label}-{_digest(table)}.npy"
+        found[label] = _kept(video, table, folder, label)
         if not found[label].is_file():
             _write(found[label], table, features.astype(np.float32))
     return found
@@ -80,38 +76,10 @@ def with_features(table: DetectionTable, path: Path | None) -> DetectionTable:
     return DetectionTable(table.frames, table.boxes, table.scores, features, table.class_ids)
 
 
-def safe_name(label: str) -> str:
-    """A label as part of a file's name."""
-    return re.sub(r"[^\w.+-]+", "_", label)
-
-
 def _write(path: Path, table: DetectionTable, features: Features) -> None:
     write_detections_npy(path, table.frames, table.boxes, table.scores, features)
 
 
-def _digest(table: DetectionTable) -> str:
-    """Twelve characters that differ between detections."""
-    digest = hashlib.sha1(usedforsecurity=False)
-    for column in (table.frames, table.boxes, table.scores):
-        digest.update(np.ascontiguousarray(column).tobytes())
-    return digest.hexdigest()[:12]
-
-
-def _describe_frames(
-    video: Video, table: DetectionTable, describers: Mapping[str, DescribesBoxes]
-) -> dict[str, Features]:
-    """All descriptors over the frames at once: decoding is a good part of the work."""
-    assert video.frames is not None
-    parts = {label: [np.zeros((0, describer.dimension), np.float32)] for label, describer in describers.items()}
-    seen = []
-    with open_frames(video.frames) as source, progress_of(f"{video.name}, describing") as progress:
-        for frame, image in source:
-            seen.append(frame)
-            boxes = table.at(frame).boxes
-            for label, describer in describers.items() if len(boxes) else ():
-                parts[label].append(describer(image, boxes))
-            progress(frame, source.length)
-    absent = np.setdiff1d(table.frames, seen)
-    if len(absent):
-        raise InputError(f"{video.frames}: frame {absent[0]} is missing, but there are detections in it")
-    return {label: np.concatenate(arrays) for label, arrays in parts.items()}
+def _kept(video: Video, table: DetectionTable, folder: Path, name: str) -> Path:
+    """Where the features of a sequence's detections lie."""
+    return kept_path(folder / f"{video.name}.txt", safe_name(name), ".npy", video.frames, table)

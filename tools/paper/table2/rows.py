@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.paper.table2.features import USELESS, safe_name, with_features
+from tools.paper.describe import safe_name
+from tools.paper.table2.features import USELESS, with_features
 from tracker.core.config import TrackerConfig, load_config
 from tracker.core.tracker import Tracker
 from tracker.errors import InputError

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from embedding.progress import progress_shown
 from tools.paper.table2.features import described, useless
 from tools.paper.table2.rows import ADAPTED, BASE, BASELINES, FILE, LABELS, MODELS, SUPERVISED, Input
 from tracker.errors import InputError
@@ -124,6 +125,7 @@ def _adapted(one: Input, folder: Path, minutes: float) -> tuple[Descriptor, str]
     from embedding import Descriptor
     from embedding.vae.weights import read_record
 
-    weights = adapted_weights(one.video, one.table, BASE, folder / f"{one.video.name}.txt", minutes)
+    with progress_shown() as progress:
+        weights = adapted_weights(one.video, one.table, BASE, folder / f"{one.video.name}.txt", minutes, progress)
     about = read_record(weights)["adaptation"]
     return Descriptor.load(str(weights)), describe_adaptation(about["chosen"], about["reason"])
