@@ -2,7 +2,6 @@
 
     python -m tools.benchmark [--peers] [--sizes 10,30,100] [--out DIR]
     python -m tools.benchmark accuracy --root MOT16 --det sdp.txt [--seq NAME ...] [--descriptor NAME ...] [--peers]
-    python -m tools.benchmark track [--seq VIDEO] [--people 5,10,30] [--out DIR]
     python -m tools.benchmark training
     python -m tools.benchmark embedding [--out DIR]
 
@@ -159,8 +158,7 @@ def main(
     what: Annotated[
         str,
         typer.Argument(
-            help="update: the tracker's speed; accuracy: its figures; track: the command's speed, video to result; "
-            "training: a step's cost; embedding: its speed."
+            help="update: the tracker's speed; accuracy: its figures; training: a step's cost; embedding: its speed."
         ),
     ] = "update",
     with_peers: Annotated[bool, typer.Option("--peers", help="The installed peers too.")] = False,
@@ -168,12 +166,8 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for what is measured: .json, .txt, .png.")] = Path("output"),
     root: Annotated[Path | None, typer.Option(help="Where sequences lie.")] = None,
     det: Annotated[str, typer.Option(help="Their detections.")] = "det.txt",
-    seq: Annotated[
-        list[str] | None, typer.Option(help="Sequences to score on, all by default; one to track, or a video.")
-    ] = None,
+    seq: Annotated[list[str] | None, typer.Option(help="Sequences to score on, all by default.")] = None,
     descriptor: Annotated[list[str] | None, typer.Option(help="Score with the features of each, too.")] = None,
-    people: Annotated[str, typer.Option(help="People a frame to track.")] = "5,10,30",
-    frames: Annotated[int, typer.Option(help="Frames to track, at most.")] = 300,
 ) -> None:
     """Measure, print, and keep the table, the numbers and a plot of speed."""
     warnings.filterwarnings("ignore")  # the peers'
@@ -185,14 +179,8 @@ def main(
         from tools.benchmark.embedding import benchmark_embedding
 
         benchmark_embedding(out)
-    elif what == "track":
-        from tools.benchmark.track import benchmark_track
-
-        if seq is not None and len(seq) > 1:
-            raise InputError(f"--seq {' '.join(seq)}: expected one sequence to track")
-        benchmark_track(seq[0] if seq else None, root, people, out, frames)
     elif what != "accuracy":
-        raise InputError(f"{what}: expected update, accuracy, track, training or embedding")
+        raise InputError(f"{what}: expected update, accuracy, training or embedding")
     elif root is None and not seq:
         raise InputError("--root: missing, the folder of sequences to score on")
     else:

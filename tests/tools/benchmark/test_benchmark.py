@@ -73,13 +73,8 @@ def test_it_writes_table_numbers_and_plot(
     ("arguments", "said"),
     [
         (["--sizes", "5,x"], "--sizes 5,x: expected numbers"),
-        (["speed"], "speed: expected update, accuracy, track, training or embedding"),
+        (["speed"], "speed: expected update, accuracy, training or embedding"),
         (["accuracy"], "--root: missing"),
-        (["track", "--seq", "a", "b"], "--seq a b: expected one sequence"),
-        (["track", "--people", "5,x"], "--people 5,x: expected different numbers"),
-        (["track", "--people", "5,5"], "--people 5,5: expected different numbers"),
-        (["track", "--frames", "1"], "--frames 1: expected at least 2"),
-        (["track", "--seq", "rtsp://camera/1"], "has no frames to go through again"),
     ],
 )
 def test_bad_options_are_named(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

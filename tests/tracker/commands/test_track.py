@@ -383,7 +383,7 @@ def test_a_run_that_is_stopped_leaves_nothing_that_looks_whole(
         *("--seq", str(folder), "--det", "det.txt", "--config", "sort", "--out", "long.txt"), cwd=root.parent
     )
     deadline = time.monotonic() + 60
-    while not list(root.parent.glob(".long-*.txt")) and time.monotonic() < deadline:
+    while not list(root.parent.glob(".long.part-*.txt")) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.2)
     process.send_signal(signal_number)
@@ -391,7 +391,7 @@ def test_a_run_that_is_stopped_leaves_nothing_that_looks_whole(
     assert process.returncode == code
     assert "Traceback" not in err
     left = {Path(name).name for name in files_in(root.parent) - before}
-    assert all(name.startswith(".long-") for name in left)  # at most the hidden file it was writing
+    assert all(name.startswith(".long.part-") for name in left)  # at most the hidden file it was writing
     if signal_number == signal.SIGINT:
         assert left == set()
         assert err.count("\n") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from embedding.config import parse_model
 from embedding.retrieval import Labels
 from embedding.vae.model import FlatVAE
 from embedding.vae.weights import load_model, save_model
+from tools.paper import describe
 from tools.paper.__main__ import main
 from tools.paper.bench import Bench
 from tools.paper.descriptors import compare as descriptors
 from tools.paper.descriptors import plots as descriptor_plots
 from tools.paper.descriptors import truth as paper_descriptors
-from tools.paper.descriptors.truth import Truth, describe, own_tracklets
+from tools.paper.descriptors.truth import Truth, own_tracklets
 from tracker.commands.command_line import run_command
 from tracker.core.boxes import iou
 from tracker.core.tracklets import link
@@ -153,15 +155,16 @@ def test_the_comparison_from_end_to_end(root: Path, tmp_path: Path, capsys: pyte
 def test_what_was_described_is_kept(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     common = ("--root", root, "--seq", "MOT16-00", "--out", tmp_path, "--quick", "--descriptor")
     passes = []
-    opened = paper_descriptors.open_frames
-    monkeypatch.setattr(paper_descriptors, "open_frames", lambda source: passes.append(source) or opened(source))
+    opened = describe.open_frames
+    monkeypatch.setattr(describe, "open_frames", lambda source: passes.append(source) or opened(source))
     assert compare(*common, "pixels", "colour") == 0
     assert len(passes) == 1, "more than one pass over the frames"
     first = (tmp_path / "descriptors.json").read_bytes()
     assert compare(*common, "pixels", "colour") == 0
     assert len(passes) == 1
     assert (tmp_path / "descriptors.json").read_bytes() == first
-    (tmp_path / "features-colour-MOT16-00.npz").write_bytes(b"damaged")
+    (kept,) = tmp_path.glob("MOT16-00.colour-*.npy")
+    kept.write_bytes(b"damaged")
     assert compare(*common, "pixels", "colour") == 0
     assert len(passes) == 2
     assert (tmp_path / "descriptors.json").read_bytes() == first
@@ -195,7 +198,7 @@ def test_a_missing_frame_is_named(root: Path, tmp_path: Path) -> None:
     truth = paper_descriptors.read_truth(read_sequence(root / "MOT16-00"), "sdp.txt", EVERY)
     late = dataclasses.replace(truth, frames=truth.frames + 1000)
     with pytest.raises(InputError, match=r"img1: frame 1001 is missing"):
-        describe(late, {"crops": ("crops", paper_descriptors.cut)}, tmp_path)
+        paper_descriptors.describe(late, {"crops": ("crops", paper_descriptors.cut)}, tmp_path)
 
 
 def test_the_ground_truth_is_that_of_visible_pedestrians(root: Path) -> None:
@@ -243,17 +246,23 @@ def test_without_detections_nobody_is_on_a_tracklet() -> None:
     "change",
     [
         lambda truth: dataclasses.replace(truth, boxes=truth.boxes + 1),
-        lambda truth: dataclasses.replace(truth, frames=truth.frames + 1),
+        lambda truth: dataclasses.replace(truth, frames=np.minimum(truth.frames + 1, LENGTH)),
         lambda truth: dataclasses.replace(truth, video=read_sequence(truth.video.folder.parent / "MOT16-01")),
     ],
 )
-def test_features_of_other_crops_have_another_digest(
-    change: Callable[[Truth], Truth], root: Path, tmp_path: Path
-) -> None:
-    (root / "MOT16-01" / "det").mkdir(parents=True, exist_ok=True)
+def test_features_of_other_crops_are_kept_apart(change: Callable[[Truth], Truth], root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / "MOT16-00", root / "MOT16-01", dirs_exist_ok=True)
+    last = max((root / "MOT16-01" / "img1").iterdir())
+    shutil.copy(root / "MOT16-01" / "img1" / "000001.png", last)  # another picture
     truth = paper_descriptors.read_truth(read_sequence(root / "MOT16-00"), "sdp.txt", EVERY)
-    assert truth.digest("a") == dataclasses.replace(truth).digest("a")
-    assert change(truth).digest("a") != truth.digest("a") != truth.digest("b")
+    describers = {"mean": ("a", lambda image, boxes: np.full((len(boxes), 1), image.mean()))}
+    paper_descriptors.describe(truth, describers, tmp_path)
+    paper_descriptors.describe(dataclasses.replace(truth), describers, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    paper_descriptors.describe(change(truth), describers, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    paper_descriptors.describe(truth, {"mean": ("b", describers["mean"][1])}, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_forms_of_a_baseline_and_of_a_model(tmp_path: Path) -> None:

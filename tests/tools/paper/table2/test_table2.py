@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
+from tools.paper import describe
 from tools.paper.__main__ import main
-from tools.paper.table2 import features as table2_features
 from tools.paper.table2 import rows as table2_rows
-from tools.paper.table2.features import USELESS, with_features
+from tools.paper.table2.features import USELESS, described, with_features
 from tools.paper.table2.occlusion import Occlusion, Sighting, difference, find_occlusions, tally
 from tools.paper.table2.report import COLUMNS, PUBLISHED_BOXES, lines
 from tools.paper.table2.rows import MODELS, PAPER, Input, Row, detector_name, read_input, rows_of
@@ -130,8 +130,8 @@ def test_nothing_is_described_twice(
     out, _ = written
     first = (out / "table2.json").read_bytes()
     opened = []
-    open_frames = table2_features.open_frames
-    monkeypatch.setattr(table2_features, "open_frames", lambda path: opened.append(path) or open_frames(path))
+    open_frames = describe.open_frames
+    monkeypatch.setattr(describe, "open_frames", lambda path: opened.append(path) or open_frames(path))
     assert table2(*arguments, "--out", out) == 0
     assert not opened
     assert (out / "table2.json").read_bytes() == first
@@ -326,7 +326,7 @@ def test_a_missing_frame_is_named(tmp_path: Path, campus: Input) -> None:
     table = campus.table
     late = DetectionTable(table.frames + 1000, table.boxes, table.scores)
     with pytest.raises(InputError, match=r"img1: frame 1001 is missing"):
-        table2_features.described(campus.video, late, {"pixels": Descriptor.load("pixels")}, tmp_path)
+        described(campus.video, late, {"pixels": Descriptor.load("pixels")}, tmp_path)
 
 
 def test_switches_in_the_paper_are_of_more_boxes() -> None:
