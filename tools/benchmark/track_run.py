@@ -25,10 +25,9 @@ from embedding.descriptors.cropping import cut_crops
 from tracker import Detections, Tracker
 from tracker.commands.command_line import let_threads_sleep
 from tracker.core.config import load_config
-from tracker.core.detections import FloatArray
+from tracker.core.detections import FloatArray, Image
 from tracker.errors import InputError
 from tracker.files.motchallenge import read_detections
-from tracker.input.frames import Image
 from tracker.input.sequences import Sequence
 from tracker.output.sinks import TextSink
 from tracker.run.features import BATCH, FeatureCache, Observed

@@ -15,10 +15,9 @@ from typing import Annotated, cast
 import typer
 
 from tracker.core.appearance import Metric
-from tracker.core.gate import calibrate
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, atomic_path, read_detections
-from tracker.footage.calibration import CalibrationReport, percent, report
+from tracker.footage.calibration import CalibrationReport, calibrate, percent, report
 from tracker.footage.calibration_plot import draw_calibration
 from tracker.input.sequences import Sequence, find_detections, find_sequences
 

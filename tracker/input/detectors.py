@@ -14,9 +14,8 @@ from typing import Literal, cast
 import numpy as np
 
 from tracker.core.boxes import non_maximum_suppression
-from tracker.core.detections import Detections
+from tracker.core.detections import Detections, Image
 from tracker.errors import InputError
-from tracker.input.frames import Image
 
 Detector = Callable[[Image], Detections]
 

@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tracker.core.detections import Image
 from tracker.errors import InputError
 from tracker.input.ahead import Ahead
 
 if TYPE_CHECKING:
     import cv2
 
-Image = NDArray[np.uint8]
 Frame = tuple[int, Image]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm"})

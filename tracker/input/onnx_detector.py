@@ -24,9 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.core.boxes import non_maximum_suppression
-from tracker.core.detections import Detections, FloatArray
+from tracker.core.detections import Detections, FloatArray, Image
 from tracker.errors import InputError
-from tracker.input.frames import Image
 
 MAX_OVERLAP = 0.5  # IoU above which the better of two boxes of a class stays
 DEFAULT_SIZE = 640  # pixels, where the file leaves its input's size open

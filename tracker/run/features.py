@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tracker.core.detections import Detections, FloatArray
+from tracker.core.detections import Detections, FloatArray, Image
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, read_detections, write_detections_npy
-from tracker.input.frames import Image
 
 Observed = tuple[int, Image | None, Detections]  # frame_index, image, detections
 

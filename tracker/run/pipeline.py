@@ -14,11 +14,11 @@ from time import perf_counter
 from typing import Any, Literal
 
 from tracker.core.config import TrackerConfig, load_config
-from tracker.core.detections import Detections
+from tracker.core.detections import Detections, Image
 from tracker.core.tracker import Tracker
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, write_table
-from tracker.input.frames import Frames, Image, open_frames
+from tracker.input.frames import Frames, open_frames
 from tracker.input.sequences import Sequence
 from tracker.output.sinks import SheetSink, Sink, StopTracking, TextSink, VideoSink, WindowSink
 from tracker.run.offline import TrackRecord, interpolate, smooth

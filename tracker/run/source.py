@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracker.core.detections import Detections, FloatArray
+from tracker.core.detections import Detections, FloatArray, Image
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, read_detections
 from tracker.input.ahead import Ahead
-from tracker.input.frames import Frames, Image, open_frames
+from tracker.input.frames import Frames, open_frames
 from tracker.input.sequences import find_detections
 from tracker.run.features import BATCH, FeatureCache, Observed
 

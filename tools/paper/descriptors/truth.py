@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from embedding.descriptors.cropping import SIDE, cut_crops
 from tracker.commands.crops import match_identities, visibility
-from tracker.core.detections import FloatArray, IntArray
+from tracker.core.detections import FloatArray, Image, IntArray
 from tracker.core.tracklets import link
 from tracker.errors import InputError
 from tracker.evaluate.scores import is_counted
 from tracker.files.motchallenge import DetectionTable, TrackTable, atomic_path, read_detections, read_tracks
-from tracker.input.frames import Image, open_frames
+from tracker.input.frames import open_frames
 from tracker.input.sequences import Sequence as Video
 from tracker.input.sequences import find_detections, find_sequences
 from tracker.run.parallel import progress_of
