@@ -70,4 +70,4 @@ def test_shares_are_written_short(share: float, text: str) -> None:
 def test_the_statistics_need_no_torch() -> None:
     program = "import sys, tracker.footage.calibration, tracker.footage.calibration_plot; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
-    assert not {"torch", "matplotlib", "cv2", "embedding"} & set(done.stdout.split())
+    assert not {"torch", "matplotlib", "cv2"} & set(done.stdout.split())
