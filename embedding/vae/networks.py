@@ -152,7 +152,7 @@ class PerceptronDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         values: Tensor = self.last(self.body(z))
-        return values.unflatten(-1, self.shape)
+        return values.reshape(*values.shape[:-1], *self.shape)
 
 
 def build_encoder(config: EncoderConfig, shape: Sequence[int], latent_dim: int) -> nn.Module:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from embedding.progress import progress_shown
 from tools.benchmark.peers import Contender, Prepare, peers
 from tracker import Detections, InputError, Tracker
+from tracker.core.detections import Image
 from tracker.evaluate.scores import evaluate
 from tracker.evaluate.table import print_table
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
-from tracker.input.frames import Image, open_frames
+from tracker.input.frames import open_frames
 from tracker.input.sequences import Sequence as Footage
 from tracker.input.sequences import find_detections, find_sequences
 from tracker.run.pipeline import embed

@@ -15,32 +15,17 @@ import importlib
 import sys
 import time
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from embedding.errors import InputError, TrainingError
-from tools.paper.experiments import EXPERIMENTS, ON_DATA
+from tools.paper.experiments import EXPERIMENTS, ON_DATA, Data
 from tracker.commands.command_line import run_command
 
 if TYPE_CHECKING:
     from tools.paper.bench import Bench
-
-
-@dataclass(frozen=True)
-class Data:
-    """What the experiments on data are measured on; the options of the same names say what each is."""
-
-    root: Path | None = None
-    seq: tuple[str, ...] = ("MOT16-11",)
-    det: tuple[str, ...] = ("sdp.txt",)
-    descriptor: tuple[str, ...] = ()
-    every: int = 8
-    supervised: Path | None = None
-    sweep: bool = False
-    adapt_minutes: float = 4.0
 
 
 def main(

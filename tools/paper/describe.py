@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedding.progress import progress_shown
-from tracker.core.detections import FloatArray, IntArray
+from tracker.core.detections import FloatArray, Image, IntArray
 from tracker.errors import InputError
-from tracker.input.frames import Image, open_frames
+from tracker.input.frames import open_frames
 from tracker.input.sequences import Sequence as Video
 
 Array = NDArray[Any]

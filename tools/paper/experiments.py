@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 # Name on the command line -> module here with `run(bench) -> dict`. Strings, so that listing them imports nothing.
 EXPERIMENTS = {
     "pendulum": "tools.paper.pendulum",
@@ -13,3 +16,17 @@ EXPERIMENTS = {
 
 # Measured on sequences under --root. No part of `all`.
 ON_DATA = ("descriptors", "table2")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the experiments on data are measured on; the options of the same names say what each is."""
+
+    root: Path | None = None
+    seq: tuple[str, ...] = ("MOT16-11",)
+    det: tuple[str, ...] = ("sdp.txt",)
+    descriptor: tuple[str, ...] = ()
+    every: int = 8
+    supervised: Path | None = None
+    sweep: bool = False
+    adapt_minutes: float = 4.0

@@ -17,10 +17,9 @@ import typer
 from embedding.files import atomic_path
 from embedding.progress import progress_shown
 from tracker.core.appearance import Metric
-from tracker.core.gate import calibrate
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, read_detections
-from tracker.footage.calibration import CalibrationReport, percent, report
+from tracker.footage.calibration import CalibrationReport, calibrate, percent, report
 from tracker.footage.calibration_plot import draw_calibration
 from tracker.input.detector_names import is_detector
 from tracker.input.numbering import renumbered

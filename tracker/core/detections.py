@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Image = NDArray[np.uint8]  # [H, W, 3], blue, green, red as OpenCV reads them
 
 LIMIT = 1e9  # no frame, pixel or score is that large; it also keeps areas far from overflow
 SMALLEST_SIDE = 1e-6  # pixels; less is no area: rounding at LIMIT would eat it, and variances of it underflow

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.core.appearance import Features, Metric, pairwise_distance, prepare
+from tracker.core.appearance import Features, Metric, pairwise_distance
 from tracker.core.boxes import iou
 from tracker.core.detections import FloatArray, IntArray
 from tracker.core.tracklets import mutual_overlaps
-from tracker.files.motchallenge import DetectionTable
 
 BINS = 4096
 
@@ -163,21 +162,3 @@ class OnlineThreshold:
         if self.metric == "cosine":
             return 1 - np.einsum("ij,ij->i", a, b)
         return np.sqrt(np.square(a - b).sum(axis=1))
-
-
-def calibrate(
-    table: DetectionTable, metric: Metric, false_accepts: float = 0.003, min_confidence: float = 0.6
-) -> OnlineThreshold:
-    """What `OnlineThreshold` has learnt after all frames of a sequence's detections, which have features.
-
-    Args:
-        min_confidence: score from which a detection counts; where no score reaches it, every detection does.
-    """
-    threshold = OnlineThreshold(metric, false_accepts)
-    least = min_confidence if (table.scores >= min_confidence).any() else -np.inf
-    for frame in np.unique(table.frames).tolist():
-        seen = table.at(frame)
-        if seen.features is not None:
-            good = seen.scores >= least
-            threshold.observe(seen.boxes[good], prepare(seen.features[good], metric))
-    return threshold

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.core.detections import FloatArray
-from tracker.input.frames import Image
+from tracker.core.detections import FloatArray, Image
 from tracker.output.drawing import Colour
 
 FOCAL = 700.0  # pixels

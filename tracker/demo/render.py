@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from tracker.core.boxes import xyxy_to_tlwh
-from tracker.core.detections import FloatArray
+from tracker.core.detections import FloatArray, Image
 from tracker.demo.figure import Look, Pose, Shape, bounding_box, draw_shadows, draw_shapes, figure
 from tracker.demo.scene import HEIGHT, WIDTH, Occluder, background, occluders
 from tracker.errors import InputError
-from tracker.input.frames import Image
 from tracker.output.drawing import Colour
 
 NAME = "demo"

@@ -9,9 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.core.detections import FloatArray
+from tracker.core.detections import FloatArray, Image
 from tracker.demo.figure import SUBPIXEL, project
-from tracker.input.frames import Image
 from tracker.output.drawing import Colour
 
 WIDTH, HEIGHT = 960, 540

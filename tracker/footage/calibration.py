@@ -1,4 +1,4 @@
-"""What `tracker.core.gate` has found, in figures and in words: the gate, what it lets in, and what to do with it."""
+"""The gate of `tracker.core.gate` on whole detections: found, and in figures and words what to do with it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.core.appearance import Metric
+from tracker.core.appearance import Metric, prepare
 from tracker.core.gate import BINS, LAG, MIN_SAME_PAIRS, Histogram, OnlineThreshold
+from tracker.files.motchallenge import DetectionTable
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,24 @@ class CalibrationReport:
         figures = {key: value for key, value in vars(self).items() if key != "name"}
         conclusions = ("separates", "verdict", "setting", "observed_gate")
         return figures | {key: getattr(self, key) for key in conclusions}
+
+
+def calibrate(
+    table: DetectionTable, metric: Metric, false_accepts: float = 0.003, min_confidence: float = 0.6
+) -> OnlineThreshold:
+    """What `OnlineThreshold` has learnt after all frames of a sequence's detections, which have features.
+
+    Args:
+        min_confidence: score from which a detection counts; where no score reaches it, every detection does.
+    """
+    threshold = OnlineThreshold(metric, false_accepts)
+    least = min_confidence if (table.scores >= min_confidence).any() else -np.inf
+    for frame in np.unique(table.frames).tolist():
+        seen = table.at(frame)
+        if seen.features is not None:
+            good = seen.scores >= least
+            threshold.observe(seen.boxes[good], prepare(seen.features[good], metric))
+    return threshold
 
 
 def report(name: str, threshold: OnlineThreshold, scale: float | None = None) -> CalibrationReport:

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from embedding.progress import Progress, say, unseen
 from tracker.core.assignment import assign
 from tracker.core.boxes import area, intersection, iou
-from tracker.core.detections import FloatArray, IntArray
+from tracker.core.detections import FloatArray, Image, IntArray
 from tracker.core.tracklets import link
 from tracker.errors import InputError
 from tracker.evaluate.scores import MIN_OVERLAP, is_counted
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
 from tracker.input.detectors import Detector, is_detector, load_detector
-from tracker.input.frames import Image, open_frames
+from tracker.input.frames import open_frames
 from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections
 

@@ -7,8 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.core.detections import FloatArray
-from tracker.input.frames import Image
+from tracker.core.detections import FloatArray, Image
 
 Method = Literal["ecc", "sparse"]
 

@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from tracker.core.boxes import non_maximum_suppression
-from tracker.core.detections import Detections
+from tracker.core.detections import Detections, Image
 from tracker.errors import InputError
 from tracker.input.detector_names import DETECTORS, ONNX, TORCHVISION, ClassIds, Wanted, listed, wanted_classes
 from tracker.input.detector_names import is_detector as is_detector
-from tracker.input.frames import Image
 
 Detector = Callable[[Image], Detections]  # ours have `class_names` too, see `class_names_of`
 

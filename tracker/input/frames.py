@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tracker.core.detections import Image
 from tracker.errors import InputError
 from tracker.input.ahead import Ahead
 from tracker.input.images import IMAGE_SUFFIXES, read_image
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from tracker.input.video_file import VideoFile
 
-Image = NDArray[np.uint8]
 Frame = tuple[int, Image]
 
 READ_AHEAD = 4  # decoded frames waiting at most: 25 MB at 1920x1080

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.core.boxes import non_maximum_suppression
-from tracker.core.detections import Detections, FloatArray
+from tracker.core.detections import Detections, FloatArray, Image
 from tracker.errors import InputError
 from tracker.input.detector_names import Wanted, chosen_ids
-from tracker.input.frames import Image
 from tracker.input.onnx_layouts import BLANK, Found, UnknownLayout, layouts, recognise
 from tracker.input.onnx_network import Floats, OnnxNetwork, Size
 

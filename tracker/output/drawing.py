@@ -1,4 +1,4 @@
-"""Tracks drawn on frames, and a live window.
+"""Tracks drawn on frames, contact sheets, and a live window.
 
 Drawn with OpenCV directly: importing `supervision` takes seconds, and its annotators have no dashed box for a track
 that coasts.
@@ -10,20 +10,23 @@ import colorsys
 import os
 import sys
 from collections import deque
+from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.core.detections import FloatArray, Tracks
+from embedding.files import atomic_path
+from tracker.core.detections import FloatArray, Image, Tracks
 from tracker.errors import InputError
-from tracker.input.frames import Image
 
 Colour = tuple[int, int, int]  # blue, green, red
 
 WINDOW = "tracks (q to quit)"
 GOLDEN_RATIO = 0.618034  # hues this far apart fall well between all earlier ones
 DASH = 8  # pixels at a line width of one
+GAP = 6  # pixels between the images of a contact sheet
 
 
 class Trails:
@@ -135,6 +138,30 @@ def _draw_label(image: Image, corners: NDArray[np.int32], text: str, colour: Col
 def _readable_on(colour: Colour) -> Colour:
     blue, green, red = colour
     return (0, 0, 0) if 0.114 * blue + 0.587 * green + 0.299 * red > 120 else (255, 255, 255)
+
+
+def contact_sheet(images: Sequence[Image], columns: int, path: str | Path) -> Path:
+    """Write BGR images of one size [H, W, 3] as one PNG, row by row, `columns` wide; returns its path.
+
+    Raises:
+        ValueError: there is no image, or their sizes differ.
+        InputError: nothing can be written there.
+    """
+    import cv2
+
+    if not images or len({image.shape for image in images}) != 1:
+        raise ValueError(f"images: expected at least one, all of one size, found {[image.shape for image in images]}")
+    height, width, _ = images[0].shape
+    rows = -(-len(images) // columns)
+    sheet = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), 255, np.uint8)
+    for position, image in enumerate(images):
+        top, left = (position // columns) * (height + GAP), (position % columns) * (width + GAP)
+        sheet[top : top + height, left : left + width] = image
+    with atomic_path(path) as temporary:
+        encoded, png = cv2.imencode(".png", sheet)
+        assert encoded
+        temporary.write_bytes(png.tobytes())
+    return Path(path)
 
 
 def show(image: Image) -> bool:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tracker.core.detections import Tracks
+from tracker.core.detections import Image, Tracks
 from tracker.files.motchallenge import ResultWriter
-from tracker.input.frames import Frames, Image
-from tracker.output.drawing import Trails, draw_tracks, show
-from tracker.output.video import VideoWriter, contact_sheet
+from tracker.input.frames import Frames
+from tracker.output.drawing import Trails, contact_sheet, draw_tracks, show
+from tracker.output.video import VideoWriter
 
 
 class StopTracking(Exception):

@@ -1,8 +1,7 @@
-"""Pictures out: H.264 video that plays in a browser, and contact sheets."""
+"""Pictures out: H.264 video that plays in a browser."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedding.files import atomic_path
+from tracker.core.detections import Image
 from tracker.errors import InputError
-from tracker.input.frames import Image
 
 if TYPE_CHECKING:
     import av
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 QUALITY = "23"  # libx264's constant rate factor, its default: lower is better and larger
 BT601 = 6  # the matrix FFmpeg converts BGR with; written down so that players undo the same one
-GAP = 6  # pixels between the images of a contact sheet
 
 
 class VideoWriter:
@@ -114,27 +112,3 @@ class VideoWriter:
         if not self._stream.codec_context.is_open:
             raise InputError(f"{self._path}: not written, as there was no frame to write")
         self._container.mux(self._stream.encode())
-
-
-def contact_sheet(images: Sequence[Image], columns: int, path: str | Path) -> Path:
-    """Write BGR images of one size [H, W, 3] as one PNG, row by row, `columns` wide; returns its path.
-
-    Raises:
-        ValueError: there is no image, or their sizes differ.
-        InputError: nothing can be written there.
-    """
-    import cv2
-
-    if not images or len({image.shape for image in images}) != 1:
-        raise ValueError(f"images: expected at least one, all of one size, found {[image.shape for image in images]}")
-    height, width, _ = images[0].shape
-    rows = -(-len(images) // columns)
-    sheet = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), 255, np.uint8)
-    for position, image in enumerate(images):
-        top, left = (position // columns) * (height + GAP), (position % columns) * (width + GAP)
-        sheet[top : top + height, left : left + width] = image
-    with atomic_path(path) as temporary:
-        encoded, png = cv2.imencode(".png", sheet)
-        assert encoded
-        temporary.write_bytes(png.tobytes())
-    return Path(path)

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedding.progress import Progress, unseen
-from tracker.core.detections import Detections, FloatArray, Tracks
+from tracker.core.detections import Detections, FloatArray, Image, Tracks
 from tracker.core.tracker import Tracker
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable
 from tracker.input.detectors import class_names_of
-from tracker.input.frames import Image
 from tracker.input.sequences import Sequence
 from tracker.output.sinks import StopTracking
 from tracker.run.clock import Clock

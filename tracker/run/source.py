@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from embedding.progress import say
-from tracker.core.detections import Detections
+from tracker.core.detections import Detections, Image
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, read_detections
-from tracker.input.frames import Frames, Image
+from tracker.input.frames import Frames
 from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections
 from tracker.run.clock import Clock

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tracker.core.detections import IntArray
+from tracker.core.detections import Image, IntArray
 from tracker.files.motchallenge import write_table
-from tracker.input.frames import Frames, Image, open_frames
+from tracker.input.frames import Frames, open_frames
 from tracker.output.sinks import SheetSink, Sink, StopTracking, TextSink, VideoSink, WindowSink
 from tracker.run.job import Job
 from tracker.run.offline import TrackRecord, interpolate, smooth

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +20,10 @@ from tracker.commands.calibrate import latent_scale, main
 from tracker.commands.command_line import run_command
 from tracker.core.appearance import Metric, prepare
 from tracker.core.boxes import iou
-from tracker.core.gate import BINS, LAG, Histogram, OnlineThreshold, calibrate
+from tracker.core.gate import BINS, LAG, OnlineThreshold
 from tracker.files.motchallenge import DetectionTable, read_detections, write_detections_npy
-from tracker.footage.calibration import CalibrationReport, auc, d_prime, percent, report
-from tracker.footage.calibration_plot import draw_calibration, smooth_density
+from tracker.footage.calibration import CalibrationReport, calibrate, percent, report
+from tracker.footage.calibration_plot import draw_calibration
 from tracker.input.sequences import find_sequence
 from tracker.run.pipeline import embed
 
@@ -110,25 +108,6 @@ def test_too_little_footage_says_what_is_missing(people: int, frames: int, missi
     assert figures.verdict.startswith("too little footage: ")
     assert all(text in figures.verdict for text in missing)
     assert figures.verdict.count("expected") == len(missing)
-
-
-def test_area_and_difference_equal_those_of_the_distances() -> None:
-    random = np.random.default_rng(0)
-    near, far = random.normal(0.5, 0.2, 400).clip(0, 2), random.normal(0.8, 0.1, 900).clip(0, 2)
-    same, different = Histogram(2.0), Histogram(2.0)
-    same.add(near)
-    different.add(far)
-    exact = (near[:, None] < far[None]).mean()
-    assert auc(same, different) == pytest.approx(exact, abs=1e-3)
-    spread = np.sqrt((near.var() + far.var()) / 2)
-    assert d_prime(same, different) == pytest.approx((far.mean() - near.mean()) / spread, rel=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("share", "text"), [(0.003, "0.3 %"), (0.24, "24 %"), (1.0, "100 %"), (0.0, "0 %"), (0.01, "1 %"), (0.0099, "1 %")]
-)
-def test_shares_are_written_short(share: float, text: str) -> None:
-    assert percent(share) == text
 
 
 def test_the_euclidean_gate_is_told_in_units_of_the_observations(
@@ -226,16 +205,6 @@ def test_a_picture_of_little_is_drawn_too(tmp_path: Path, noise: float | None, m
     assert cv2.imread(str(tmp_path / "a.png")) is not None
 
 
-@pytest.mark.parametrize("bandwidth", [1e-6, 0.01, 0.2])
-@pytest.mark.parametrize("at", [0.0, 0.001, 0.3])
-def test_the_smooth_density_covers_one(bandwidth: float, at: float) -> None:
-    histogram = Histogram(2.0)
-    histogram.add(np.array([at, at + 0.4]))
-    distances, density = smooth_density(histogram, bandwidth)
-    assert len(distances) == len(density) == BINS
-    assert density.sum() * 2.0 / BINS == pytest.approx(1, abs=1e-6)
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sequence of people in their own colours, with frames and detections."""
@@ -312,12 +281,6 @@ def test_frames_that_are_missing_are_named(root: Path, capsys: pytest.CaptureFix
     (root / "street/img1/000003.png").unlink()
     assert run("--seq", "street", "--root", root, "--det", "det.txt", "--descriptor", "pixels") == 2
     assert "frame 3 is missing, but det.txt has detections there" in capsys.readouterr().err
-
-
-def test_the_statistics_need_no_torch() -> None:
-    program = "import sys, tracker.footage.calibration, tracker.footage.calibration_plot; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
-    assert not {"torch", "matplotlib", "cv2"} & set(done.stdout.split())
 
 
 def test_the_deepsort_features_of_a_real_sequence(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:

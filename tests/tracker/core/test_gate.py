@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from tracker.core.appearance import Metric, prepare
 from tracker.core.detections import FloatArray
-from tracker.core.gate import BINS, LAG, Histogram, OnlineThreshold, calibrate
-from tracker.files.motchallenge import DetectionTable
+from tracker.core.gate import BINS, LAG, Histogram, OnlineThreshold
 
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
 
@@ -188,27 +187,3 @@ def test_in_a_crowd_the_same_people_are_followed() -> None:
     watch(threshold, "cosine", 0.1, people=200, frames=LAG + 1)
     assert threshold.same is not None and threshold.same.total == 10
     assert threshold.value is not None
-
-
-def test_a_table_is_calibrated_as_its_frames_are_seen() -> None:
-    random = np.random.default_rng(0)
-    people, frames = 20, 15
-    looks = np.tile(random.normal(size=(people, 32)), (frames, 1))
-    features = (looks + 0.3 * random.normal(size=looks.shape)).astype(np.float32)
-    scores = np.where(np.arange(people) < 12, 0.9, 0.2)
-    table = DetectionTable(
-        np.repeat(np.arange(1, frames + 1), people),
-        np.tile(place(people), (frames, 1)),
-        np.tile(scores, frames),
-        features,
-    )
-    online = OnlineThreshold("cosine")
-    for frame in range(frames):
-        online.observe(place(12), prepare(features[frame * people : frame * people + 12], "cosine"))
-    found = calibrate(table, "cosine")
-    assert found.different is not None and online.different is not None
-    assert found.different.total == frames * 66  # the good ones among each other
-    assert found.value == online.value is not None
-    doubtful = DetectionTable(table.frames, table.boxes, table.scores / 10, features)
-    everybody = calibrate(doubtful, "cosine").different
-    assert everybody is not None and everybody.total == frames * 190  # a detector with another scale of scores

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 
 from embedding.data.crop_pack import identity_path, read_identities, read_index
-from tracker.core.detections import Detections
+from tracker.core.detections import Detections, Image
 from tracker.errors import InputError
 from tracker.files.motchallenge import read_tracks
 from tracker.footage.crops import CropRule, detect_all, match_identities, pack_sequences, visibility
-from tracker.input.frames import Image
 from tracker.input.sequences import Sequence, find_sequence, find_sequences
 
 WIDTH, HEIGHT, LENGTH = 400, 300, 12

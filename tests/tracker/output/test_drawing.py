@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from tracker.core.detections import Tracks
 from tracker.errors import InputError
-from tracker.output.drawing import Trails, colour_of, draw_tracks, show
+from tracker.output.drawing import GAP, Trails, colour_of, contact_sheet, draw_tracks, show
 
+COLOURS = np.array([[20, 40, 200], [200, 80, 30], [128, 128, 128]], np.uint8)  # BGR
 GREY = np.full((200, 300, 3), 90, np.uint8)
 
 
@@ -145,3 +148,23 @@ def test_live_window_ends_when_the_user_says_so(
     ):
         monkeypatch.setattr(cv2, name, lambda *_, result=result: result)
     assert show(GREY) is goes_on
+
+
+def plain(colour: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return np.broadcast_to(colour, (size[1], size[0], 3)).copy()
+
+
+def test_contact_sheet_is_laid_out_row_by_row(tmp_path: Path) -> None:
+    path = contact_sheet([plain(colour, (20, 10)) for colour in COLOURS[:3]], columns=2, path=tmp_path / "sheet.png")
+    sheet = cv2.imread(str(path))
+    assert sheet.shape == (2 * 10 + GAP, 2 * 20 + GAP, 3)
+    assert (sheet[:10, :20] == COLOURS[0]).all()
+    assert (sheet[:10, 20 + GAP :] == COLOURS[1]).all()
+    assert (sheet[10 + GAP :, :20] == COLOURS[2]).all()
+    assert (sheet[10 + GAP :, 20 + GAP :] == 255).all()  # the empty place
+
+
+@pytest.mark.parametrize("images", [[], [plain(COLOURS[0], (4, 4)), plain(COLOURS[0], (4, 5))]])  # none; two sizes
+def test_contact_sheet_needs_images_of_one_size(tmp_path: Path, images: list[np.ndarray]) -> None:
+    with pytest.raises(ValueError, match="images"):
+        contact_sheet(images, 2, tmp_path / "sheet.png")

@@ -10,8 +10,8 @@ import pytest
 
 from tracker.core.detections import Tracks
 from tracker.output import sinks
+from tracker.output.drawing import GAP
 from tracker.output.sinks import SheetSink, StopTracking, WindowSink
-from tracker.output.video import GAP
 
 NOTHING = Tracks(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
 

@@ -1,4 +1,4 @@
-"""Video that plays in a browser, contact sheets, and nothing left behind by a run that fails."""
+"""Video that plays in a browser, and nothing left behind by a run that fails."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
 
@@ -14,7 +13,7 @@ from tracker.core.detections import Tracks
 from tracker.errors import InputError
 from tracker.input.frames import open_frames
 from tracker.output.sinks import VideoSink
-from tracker.output.video import GAP, VideoWriter, contact_sheet
+from tracker.output.video import VideoWriter
 
 COLOURS = np.array([[20, 40, 200], [200, 80, 30], [128, 128, 128], [10, 220, 60]], np.uint8)  # BGR
 
@@ -90,22 +89,6 @@ def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
         VideoWriter(tmp_path / "clip.mp4", 30, (64, 48)) as video,
     ):
         video.write(flat(COLOURS[0], (48, 64)))
-
-
-def test_contact_sheet_is_laid_out_row_by_row(tmp_path: Path) -> None:
-    path = contact_sheet([flat(colour, (20, 10)) for colour in COLOURS[:3]], columns=2, path=tmp_path / "sheet.png")
-    sheet = cv2.imread(str(path))
-    assert sheet.shape == (2 * 10 + GAP, 2 * 20 + GAP, 3)
-    assert (sheet[:10, :20] == COLOURS[0]).all()
-    assert (sheet[:10, 20 + GAP :] == COLOURS[1]).all()
-    assert (sheet[10 + GAP :, :20] == COLOURS[2]).all()
-    assert (sheet[10 + GAP :, 20 + GAP :] == 255).all()  # the empty place
-
-
-@pytest.mark.parametrize("images", [[], [flat(COLOURS[0], (4, 4)), flat(COLOURS[0], (4, 5))]])  # none; two sizes
-def test_contact_sheet_needs_images_of_one_size(tmp_path: Path, images: list[np.ndarray]) -> None:
-    with pytest.raises(ValueError, match="images"):
-        contact_sheet(images, 2, tmp_path / "sheet.png")
 
 
 # --- of a video file: its times and its sound ------------------------------------------------------------------------

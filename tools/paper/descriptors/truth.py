@@ -13,13 +13,12 @@ from embedding.descriptors.cropping import SIDE, cut_crops
 from embedding.files import atomic_path
 from tools.paper.describe import Array, Describe, describe_boxes, safe_name
 from tracker.commands.crops import match_identities, visibility
-from tracker.core.detections import FloatArray, IntArray
+from tracker.core.detections import FloatArray, Image, IntArray
 from tracker.core.tracklets import link
 from tracker.errors import InputError
 from tracker.evaluate.scores import is_counted
 from tracker.files.cache import kept_path
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
-from tracker.input.frames import Image
 from tracker.input.sequences import Sequence as Video
 from tracker.input.sequences import find_detections, find_sequences
 

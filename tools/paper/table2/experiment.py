@@ -36,8 +36,8 @@ from tracker.input.sequences import Sequence as Video
 from tracker.input.sequences import find_sequences
 
 if TYPE_CHECKING:
-    from tools.paper.__main__ import Data
     from tools.paper.bench import Bench
+    from tools.paper.experiments import Data
     from tools.paper.table2.strip import Scene
 
 Results = dict[Row, dict[str, TrackTable]]  # row -> sequence -> its tracks

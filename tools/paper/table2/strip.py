@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from tools.paper.plots import panels, save
 from tools.paper.table2.occlusion import KEPT, SWITCHED, Occlusion, Sighting
-from tracker.core.detections import FloatArray
+from tracker.core.detections import FloatArray, Image
 from tracker.errors import InputError
 from tracker.files.motchallenge import TrackTable
-from tracker.input.frames import Image, open_frames
+from tracker.input.frames import open_frames
 from tracker.input.sequences import Sequence as Video
 
 matplotlib.use("Agg")
