@@ -36,7 +36,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder in place of embedding/weights."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    monkeypatch.setattr("embedding.descriptor.SHIPPED", folder)
+    monkeypatch.setattr("embedding.descriptors.spec.SHIPPED", folder)
     return folder
 
 
@@ -96,10 +96,11 @@ def test_a_trained_model_is_found(shipped: Path, tmp_path: Path, how: str) -> No
     assert describe.name.startswith({"a name": "crops16-", "a file": "other-", "a run's folder": "model-"}[how])
 
 
-def test_the_models_of_other_data_are_refused() -> None:
-    """Those of the paper's figures, which lie in embedding/weights too."""
+def test_the_models_of_other_data_are_refused(tmp_path: Path) -> None:
+    """Such as those of the paper's figures."""
+    write_model(tmp_path / "digits.safetensors", "mnist")
     with pytest.raises(InputError, match=r"^[^\n]*a model of mnist[^\n]*trained on crops$"):
-        Descriptor.load("mnist-vhp_vae")
+        Descriptor.load(str(tmp_path / "digits.safetensors"))
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "mps"])

@@ -1,4 +1,4 @@
-"""What the experiments share: their models, trained or kept, their data, their sizes and where results go."""
+"""What the experiments share: their models, trained once, their data, their sizes and where results go."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from embedding.files import atomic_path
 from embedding.training.loop import train
 from embedding.vae.model import FlatVAE
 from embedding.vae.weights import WEIGHTS, load_model, read_record, save_model
-
-KEPT = Path(__file__).resolve().parents[2] / "embedding" / "weights"  # models that come with the project
 
 # Overrides of configs/embedding/NAME.yaml, which describes the VHP-FMVAE. A fixed c² makes sense for the absolute
 # penalty alone (Eq. 12). Without the identity its weight is the paper's; with c² = 1 it is as strong as the relative
@@ -59,13 +57,11 @@ class Bench:
     Attributes:
         output: folder of the results; models trained here are kept in output/models and found again.
         quick: small sizes and a few training steps, to see that everything runs.
-        kept: folder of the models that come with the project; used where their configuration is the present one.
         say: told what is going on, one line a time.
     """
 
     output: Path
     quick: bool = False
-    kept: Path = field(default_factory=lambda: KEPT)
     say: Callable[[str], None] = print
     _models: dict[str, FlatVAE] = field(default_factory=dict)
 
@@ -83,7 +79,7 @@ class Bench:
         return data
 
     def model(self, name: str, variant: str) -> FlatVAE:
-        """The model of a data set: kept, trained before, or trained now."""
+        """The model of a data set: trained before, or now."""
         label = f"{name}-{variant}"
         if label not in self._models:
             self._models[label] = load_model(self._weights(name, variant))
@@ -91,9 +87,6 @@ class Bench:
 
     def _weights(self, name: str, variant: str) -> Path:
         config = self.config(name, variant)
-        kept = self.kept / f"{name}-{variant}.safetensors"
-        if matches(kept, config):
-            return kept
         if self.quick:
             config = load_config(name, ["tensorboard=false", *VARIANTS[variant], *QUICK])
         folder = self.output / "models" / f"{name}-{variant}"

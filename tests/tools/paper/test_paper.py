@@ -20,18 +20,9 @@ BOX = {"median", "q1", "q3", "p95"}
 MOMENTS = {"mean", "std"}
 
 
-@pytest.fixture
-def nothing_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """As if no models came with the project, so that they are trained; the output folder."""
-    monkeypatch.setattr(bench_module.Bench, "kept", tmp_path / "none", raising=False)
-    monkeypatch.setattr(bench_module, "KEPT", tmp_path / "none")
-    torch.set_num_threads(1)
-    return tmp_path
-
-
-def test_pendulum_writes_figures_and_the_agreed_layout(nothing_kept: Path) -> None:
-    main("pendulum", nothing_kept, quick=True)
-    figures = json.loads((nothing_kept / "pendulum.json").read_text())
+def test_pendulum_writes_figures_and_the_agreed_layout(tmp_path: Path) -> None:
+    main("pendulum", tmp_path, quick=True)
+    figures = json.loads((tmp_path / "pendulum.json").read_text())
     for variant in ("vhp_vae", "vhp_fmvae"):
         model = figures[variant]
         assert set(model["condition"]) == set(model["magnification"]) == BOX
@@ -44,8 +35,8 @@ def test_pendulum_writes_figures_and_the_agreed_layout(nothing_kept: Path) -> No
         assert ratio["refined"]["observation"]["mean"] >= 1 - 1e-3
         assert ratio["floor"]["mean"] < ratio["refined"]["latent"]["mean"]
     for name in ("figure01-pendulum-equidistance.png", "figure02-pendulum-boxes.png"):
-        assert (nothing_kept / name).read_bytes().startswith(b"\x89PNG")
-    assert not list(nothing_kept.glob(".*")), "a temporary file was left behind"
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    assert not list(tmp_path.glob(".*")), "a temporary file was left behind"
 
 
 @pytest.mark.skipif(not (SHARED / "cmu").is_dir(), reason=f"{SHARED / 'cmu'} is absent")
@@ -126,11 +117,11 @@ def test_all_are_those_that_need_no_data(tmp_path: Path, monkeypatch: pytest.Mon
     assert sorted(path.stem for path in tmp_path.glob("*.json")) == sorted(ran)
 
 
-def test_a_model_is_trained_once_and_kept_weights_are_used_if_the_configuration_is_theirs(tmp_path: Path) -> None:
+def test_a_model_is_trained_once_and_found_again_if_the_configuration_is_its_own(tmp_path: Path) -> None:
     said: list[str] = []
-    first = Bench(tmp_path, quick=True, kept=tmp_path / "kept", say=said.append)
+    first = Bench(tmp_path, quick=True, say=said.append)
     model = first.model("pendulum", "vhp_vae")
-    again = Bench(tmp_path, quick=True, kept=tmp_path / "kept", say=said.append)
+    again = Bench(tmp_path, quick=True, say=said.append)
     assert torch.equal(next(again.model("pendulum", "vhp_vae").parameters()), next(model.parameters()))
     assert len(said) == 1
     folder = tmp_path / "models" / "pendulum-vhp_vae"

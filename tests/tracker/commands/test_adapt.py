@@ -31,13 +31,13 @@ ACROSS, DOWN = 12, 3  # people; enough that those held back make 200 pairs
 CELL = (40, 60)  # pixels each has for herself
 
 
-def save_base(path: Path, side: int = 64) -> Path:
+def save_base(path: Path, side: int = 64, kind: str = "crops") -> Path:
     """A small untrained model of crops."""
     torch.manual_seed(0)
     layers = {"widths": [4]}
     encoder = {"kind": "vgg16", "width": 0.05, "norm": "batch"}
     config = parse_model({"latent_dim": 4, "encoder": encoder, "decoder": layers, "prior": layers}, "test")
-    data = {"kind": "crops", "scale": "standardised", "mean": [0.5] * 3, "std": [0.25] * 3}
+    data = {"kind": kind, "scale": "standardised", "mean": [0.5] * 3, "std": [0.25] * 3}
     save_model(FlatVAE(config, (3, side, side)), path, {"data": data, "config": "of a run"})
     return path
 
@@ -230,7 +230,7 @@ def test_a_report_with_one(capsys: pytest.CaptureFixture[str]) -> None:
         ({"--descriptor": "nets"}, "descriptor 'nets': cannot be adapted"),
         ({"--descriptor": "pixels"}, "descriptor 'pixels': cannot be adapted"),
         ({"--descriptor": "net.onnx"}, "descriptor 'net.onnx': cannot be adapted"),
-        ({"--descriptor": "pendulum-vhp_vae"}, "a model of pendulum"),
+        ({"--descriptor": "pendulum.safetensors"}, "a model of pendulum"),
         ({"--minutes": "0"}, "found 0, expected a number above 0"),
         ({"--device": "abacus"}, "'abacus' is not available"),
     ],
@@ -248,6 +248,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     for name in ("taken", "net.onnx"):
         Path(name).write_bytes(b"")
     (tmp_path / "bare/det").mkdir(parents=True)
+    save_base(tmp_path / "pendulum.safetensors", kind="pendulum")
     good = {"--seq": "alone", "--det": "det.txt", "--descriptor": str(base), "--out": "out.safetensors"}
     options = {"--root": str(root), **good, **changed}
     assert run(*(part for pair in options.items() for part in pair)) == 2
@@ -256,7 +257,13 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert printed.err.startswith("adapt: ")
     assert printed.err.count("\n") == 1
     assert printed.out == ""
-    assert {path.name for path in tmp_path.iterdir()} == {"taken", "net.onnx", "bare"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "taken",
+        "net.onnx",
+        "bare",
+        "pendulum.safetensors",
+        "pendulum.json",
+    }
 
 
 def test_the_command_itself_on_the_folder_of_a_run(root: Path, base: Path, tmp_path: Path) -> None:

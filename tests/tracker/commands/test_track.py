@@ -187,7 +187,7 @@ def test_how_long_to_adapt(
     with_frames(root / "A")
     jobs: list[Job] = []
     monkeypatch.setattr("tracker.run.parallel.run_all", lambda given, _: jobs.extend(given))
-    assert track("--root", root, "--seq", "A", "--det", "det.txt", "--descriptor", "pendulum-vhp_vae", *options) == 0
+    assert track("--root", root, "--seq", "A", "--det", "det.txt", "--descriptor", "default", *options) == 0
     assert [job.adapt_minutes for job in jobs] == [minutes]
 
 
@@ -285,7 +285,7 @@ def test_adaptations_that_cannot_be_are_named(
     root: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, str], expected: str
 ) -> None:
     with_frames(root / "A")
-    options = {**GOOD, "--config": "flatsort", "--descriptor": "pendulum-vhp_vae", **changed}
+    options = {**GOOD, "--config": "flatsort", "--descriptor": "default", **changed}
     check_refused(capsys, root, ["--adapt", *(part for pair in options.items() for part in pair)], expected)
 
 

@@ -27,11 +27,11 @@ SORT_AGES = (1, 30)  # frames: SORT's own, and DeepSORT's
 
 FILE, SUPERVISED, ADAPTED = "file", "supervised", "adapted"
 BASE = "mot16-lite-heldout"  # what is adapted to each sequence
-MODELS = {  # label -> what Descriptor.load takes
-    "VHP-VAE": "mot16-lite-vhp_vae",
-    "VHP-FMVAE 300": "mot16-lite-vhp_fmvae300",
-    "VHP-FMVAE 3000": "mot16-lite-vhp_fmvae3000",
-    "VHP-FMVAE scale-free": "mot16-lite-vhp_fmvae",
+MODELS = {  # label -> what Descriptor.load takes; embedding/weights/README.md trains the paper's
+    "VHP-VAE": "runs/vhp_vae",
+    "VHP-FMVAE 300": "runs/vhp_fmvae300",
+    "VHP-FMVAE 3000": "runs/vhp_fmvae3000",
+    "VHP-FMVAE scale-free": "runs/vhp_fmvae",
     "default": "default",
     "held out": BASE,
 }

@@ -75,8 +75,9 @@ def test_every_tracker_has_a_row_with_every_descriptor(written: tuple[Path, list
     out, _ = written
     rows = rows_in(out)
     (found,) = json.loads((out / "table2.json").read_text())["detectors"].values()
-    fused = [] if "default+colour" in found["absent"] else ["default+colour"]
-    descriptors = {"file", *MODELS, "colour", *fused, *USELESS, "mine"}
+    ours = {*MODELS, "colour", "default+colour"} - set(found["absent"])
+    assert {"default", "held out"} <= ours
+    descriptors = {"file", *ours, *USELESS, "mine"}
     assert {label for tracker, label in rows if tracker == "deepsort"} == descriptors
     assert {label for tracker, label in rows if tracker == "flatsort"} == {None, *descriptors}
     assert {tracker for tracker, label in rows if label is None} == {"sort, max_age 1", "sort, max_age 30", "flatsort"}
@@ -111,8 +112,9 @@ def test_the_report_has_the_paper_s_rows_and_says_on_what(written: tuple[Path, l
     assert "measured on POI detections of all seven sequences" in report
     assert report.count("| SORT | 57.0 | 58.2 | 1486 |") == 1
     assert report.count("| DeepSORT | 64.7 | 60.3 | 585 |") == 1
-    assert report.count("| VHP-VAE-SORT |  | 59.0 | 693 |") == 1
-    assert report.count("| VHP-FMVAE-SORT 3000 | 64.2 | 59.1 | 598 |") == 1
+    trained = {descriptor for _, descriptor in rows_in(out)}  # the paper's models, by whoever runs this
+    assert report.count("| VHP-VAE-SORT |  | 59.0 | 693 |") == ("VHP-VAE" in trained)
+    assert report.count("| VHP-FMVAE-SORT 3000 | 64.2 | 59.1 | 598 |") == ("VHP-FMVAE 3000" in trained)
     assert f"### {SEQUENCE}" in report
     assert (out / "table2-bars.png").read_bytes().startswith(PNG)
     assert not (out / "table2-occlusion.png").exists(), "MOT15 does not say who is hidden"
