@@ -44,6 +44,12 @@ class Descriptor:
         Raises:
             InputError: no descriptor of that name, a file that is broken or describes something else, or the device
                 is not there.
+
+        Example:
+            >>> describe = Descriptor.load("colour")
+            >>> image = np.zeros((120, 160, 3), np.uint8)
+            >>> describe(image, [[10, 20, 50, 100], [60, 10, 100, 90]]).shape == (2, describe.dimension)
+            True
         """
         return cls(_load(name, device))
 

@@ -113,6 +113,12 @@ def measure_retrieval(
     Raises:
         InputError: features and labels differ in number, or a feature is not finite.
         ValueError: an unknown metric.
+
+    Example:
+        >>> labels = Labels(np.array([1, 2, 1, 2]), np.zeros(4, int), np.array([1, 1, 90, 90]), np.full(4, NO_TRACKLET))
+        >>> features = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.1], [0.1, 1.0]])
+        >>> measure_retrieval(features, labels).rank1
+        1.0
     """
     vectors = comparable(features, metric)
     if len(vectors) != len(labels):

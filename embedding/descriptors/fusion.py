@@ -52,7 +52,12 @@ class FusedDescriptor:
 
 
 def fuse(features: Sequence[NDArray[np.floating]], weights: Sequence[float]) -> NDArray[np.float32]:
-    """Features [N, D1], [N, D2], ... of the same boxes -> [N, D1 + D2 + ...], as `FusedDescriptor` does it."""
+    """Features [N, D1], [N, D2], ... of the same boxes -> [N, D1 + D2 + ...], as `FusedDescriptor` does it.
+
+    Example:
+        >>> fuse([np.array([[3.0, 4.0]]), np.array([[2.0]])], [1.0, 0.5]).tolist()
+        [[0.6000000238418579, 0.800000011920929, 0.5]]
+    """
     return np.concatenate([weight * unit(part) for part, weight in zip(features, weights, strict=True)], axis=1)
 
 

@@ -34,6 +34,10 @@ def parse(text: str) -> tuple[Part, ...]:
 
     Raises:
         InputError: a part without a name, or a weight that is no number above 0.
+
+    Example:
+        >>> parse("default+0.7*colour")
+        (Part(name='default', weight=None), Part(name='colour', weight=0.7))
     """
     pieces = text.split("+")
     parts: list[Part] = []

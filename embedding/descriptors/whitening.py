@@ -80,6 +80,12 @@ def fit_whitening(features: ArrayLike, tracklets: ArrayLike, shrinkage: float = 
     Raises:
         InputError: no tracklet has two crops, they do not differ, or S is singular.
         ValueError: arrays of other shapes, values that are not finite, or s outside [0, 1].
+
+    Example:
+        >>> features = np.random.default_rng(0).normal(size=(200, 2)) * [1, 10]  # the second says ten times as much
+        >>> whitened = fit_whitening(features, np.repeat(np.arange(20), 10), shrinkage=0.0)(features)
+        >>> whitened.std(axis=0).round(1).tolist()
+        [1.0, 1.0]
     """
     rows, labels = np.asarray(features, np.float64), np.asarray(tracklets)
     if rows.ndim != 2 or labels.shape != rows.shape[:1]:

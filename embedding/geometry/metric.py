@@ -24,7 +24,13 @@ def decode(decoder: Decoder, z: torch.Tensor, chunk: int = 8192) -> torch.Tensor
 
 
 def metric_tensor(decoder: Decoder, z: torch.Tensor, chunk: int = CHUNK) -> torch.Tensor:
-    """G = JᵀJ [B, n, n] at latents [B, n], in float64 (the Jacobian is computed in the latents' precision)."""
+    """G = JᵀJ [B, n, n] at latents [B, n], in float64 (the Jacobian is computed in the latents' precision).
+
+    Example:
+        >>> stretch = torch.tensor([[1.0, 0.0], [0.0, 2.0], [0.0, 0.0]])  # a decoder from 2 latents to 3 numbers
+        >>> metric_tensor(lambda z: z @ stretch.T, torch.zeros(1, 2))[0].tolist()
+        [[1.0, 0.0], [0.0, 4.0]]
+    """
     metrics = []
     with torch.no_grad():
         for part in z.split(chunk):
@@ -39,7 +45,12 @@ def spectrum(metric: torch.Tensor) -> torch.Tensor:
 
 
 def condition_number(metric: torch.Tensor) -> torch.Tensor:
-    """Largest over smallest eigenvalue [B]: 1 is isotropic, infinite is a direction the decoder ignores."""
+    """Largest over smallest eigenvalue [B]: 1 is isotropic, infinite is a direction the decoder ignores.
+
+    Example:
+        >>> condition_number(torch.diag(torch.tensor([1.0, 4.0]))[None]).item()
+        4.0
+    """
     values = spectrum(metric)
     return values[:, -1] / values[:, 0]
 

@@ -75,6 +75,11 @@ def flatness_penalty(
 
     Raises:
         ValueError: an unknown estimator, or more directions than latents.
+
+    Example:
+        >>> flat = torch.eye(3)[:, :2]  # keeps lengths and angles: an isometry
+        >>> flatness_penalty(lambda z: z @ flat.T, torch.zeros(4, 2)).penalty.item()
+        0.0
     """
     if estimator == "directional" and isinstance(directions, int):
         shape = (*z.shape, directions)

@@ -39,6 +39,11 @@ def assign(cost: NDArray[np.floating], threshold: float, margin: float = CLIP_MA
 
     Returns:
         Row and column indices, [K] each, rows ascending.
+
+    Example:
+        >>> rows, columns = assign(np.array([[0.1, 0.2], [0.2, 0.9]]), threshold=0.5)
+        >>> list(zip(rows.tolist(), columns.tolist()))
+        [(0, 1), (1, 0)]
     """
     rows, columns = np.nonzero(cost <= threshold)
     alone = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1) if len(rows) else np.ones(0, bool)

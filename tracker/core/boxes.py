@@ -12,7 +12,12 @@ from tracker.core.detections import FloatArray, IntArray
 
 
 def xyxy_to_tlwh(boxes: FloatArray) -> FloatArray:
-    """[N, 4] corners to [N, 4] left, top, width, height."""
+    """[N, 4] corners to [N, 4] left, top, width, height.
+
+    Example:
+        >>> xyxy_to_tlwh(np.array([[10.0, 20, 40, 100]])).tolist()
+        [[10.0, 20.0, 30.0, 80.0]]
+    """
     return np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), axis=1)
 
 
@@ -83,7 +88,12 @@ def area(boxes: FloatArray) -> FloatArray:
 
 
 def iou(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Intersection over union [A, B] of xyxy boxes [A, 4] and [B, 4]."""
+    """Intersection over union [A, B] of xyxy boxes [A, 4] and [B, 4].
+
+    Example:
+        >>> iou(np.array([[0.0, 0, 10, 10]]), np.array([[0.0, 5, 10, 15], [20, 20, 30, 30]])).round(3)
+        array([[0.333, 0.   ]])
+    """
     shared = intersection(a, b)
     union = area(a)[:, None] + area(b)
     union -= shared
@@ -96,6 +106,11 @@ def non_maximum_suppression(boxes: FloatArray, scores: FloatArray, max_overlap: 
 
     A box goes when a better one (higher score, earlier row on a tie) that survives overlaps it by more than
     `max_overlap` (IoU).
+
+    Example:
+        >>> boxes = np.array([[0.0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10]])
+        >>> non_maximum_suppression(boxes, np.array([0.6, 0.9, 0.3]), max_overlap=0.5).tolist()
+        [1, 2]
     """
     everything = np.arange(len(boxes))
     if max_overlap >= 1.0 or len(boxes) < 2:

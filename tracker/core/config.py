@@ -165,6 +165,10 @@ def load_config(source: str | Path | TrackerConfig, overrides: Iterable[str] | M
 
     Raises:
         InputError: no such preset, not YAML, an unknown key (the nearest one is named) or a bad value.
+
+    Example:
+        >>> load_config("deepsort", ["max_age=70"]).max_age
+        70
     """
     if isinstance(source, TrackerConfig):
         return settings.parse(TrackerConfig, settings.override(source.model_dump(mode="json"), overrides), "config")

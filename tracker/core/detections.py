@@ -34,6 +34,11 @@ class Detections:
 
     Raises:
         ValueError: an array has the wrong shape, a box, score or feature is not finite, or a class no whole number.
+
+    Example:
+        >>> found = Detections([[10, 20, 40, 100], [50, 20, 50, 90]], scores=[0.9, 0.8])
+        >>> len(found), found.dropped  # the second box has no width
+        (1, 1)
     """
 
     boxes: FloatArray

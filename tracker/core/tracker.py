@@ -97,6 +97,13 @@ class Tracker:
             ValueError: `frame_index` is no whole number or does not grow, `warp` is not a finite, invertible [2, 3]
                 matrix, or the features, given or described, are not one finite row of the known dimension a box. The
                 tracker is then as it was, as it is after any error that `describe` raises.
+
+        Example:
+            >>> tracker = Tracker.from_config("sort", min_hits=1)
+            >>> for left in (0, 2, 4):
+            ...     tracks = tracker.update(Detections([[left, 0, left + 20, 40], [left + 60, 0, left + 80, 40]]))
+            >>> tracks.ids.tolist(), tracks.detection.tolist()
+            ([1, 2], [0, 1])
         """
         affine = checked_warp(warp)
         index = checked_frame_index(frame_index, self.frame_index if self.frames_seen else None)

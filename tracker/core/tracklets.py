@@ -62,6 +62,12 @@ def link(
 
     Raises:
         ValueError: `frames` is not ascending.
+
+    Example:
+        >>> frames = np.array([1, 1, 2, 2, 3])
+        >>> boxes = np.array([[0.0, 0, 9, 9], [50, 0, 59, 9], [1, 0, 10, 9], [51, 0, 60, 9], [90, 0, 99, 9]])
+        >>> link(frames, boxes).tolist()
+        [0, 1, 0, 1, 2]
     """
     if (np.diff(frames) < 0).any():
         raise ValueError("frames: expected to be ascending")

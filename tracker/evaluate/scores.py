@@ -73,6 +73,12 @@ def evaluate(
 
     Raises:
         InputError: a file is malformed, no sequence has both, or nothing matches at all; the message says why.
+
+    Example:
+        >>> from tracker.files.motchallenge import TrackTable
+        >>> walk = TrackTable(np.array([1, 2]), np.array([7, 7]), np.array([[0.0, 0, 9, 9], [1, 0, 10, 9]]), np.ones(2))
+        >>> round(evaluate({"walk": walk}, {"walk": walk})["walk"]["IDF1"], 1)
+        100.0
     """
     scenes = load_scenes(gt, results, count_missing=count_missing, say=say)
     return score(scenes)
