@@ -31,7 +31,10 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the learning, and of what is held back.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Fit a descriptor to the people of one camera, without labels; keep it as it was where that does not help."""
+    """Fit a descriptor to the people of one camera, without labels; keep it as it was where that does not help.
+
+    Example: flatsort adapt --seq monday.mp4 tuesday.mp4 --det FastestDet.onnx --out entrance.safetensors
+    """
     if out.suffix != ".safetensors":
         raise InputError(f"--out {out}: expected a name that ends in .safetensors")
     sequences = find_sequences(seq, root)

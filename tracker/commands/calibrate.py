@@ -54,7 +54,10 @@ def main(
     out: Annotated[Path | None, typer.Option(help="Folder for a picture of each, NAME.png.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the figures as JSON too.")] = None,
 ) -> None:
-    """Say whether a descriptor tells the people of one's own footage apart, and which gate to set."""
+    """Say whether a descriptor tells the people of one's own footage apart, and which gate to set.
+
+    Example: flatsort calibrate --root MOT16 --seq MOT16-09 --det sdp.txt --descriptor default
+    """
     if metric not in ("cosine", "euclidean"):
         raise InputError(f"--metric {metric}: expected cosine or euclidean")
     if not 0 < false_accepts < 1:

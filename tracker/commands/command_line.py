@@ -29,6 +29,7 @@ def run_command(
     name: str,
     arguments: Sequence[str] | None = None,
     many_values: Sequence[str] = (),
+    usage: str | None = None,
 ) -> NoReturn:
     """Parse the arguments, run, exit.
 
@@ -37,12 +38,13 @@ def run_command(
         name: what messages begin with.
         arguments: those of the process if None.
         many_values: options that take all values up to the next option.
+        usage: what the help says to type, `name` if None.
     """
     app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
     app.command(context_settings={"help_option_names": ["-h", "--help"]})(command)
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        status = app(args=spread_values(given, many_values), prog_name=name, standalone_mode=False)
+        status = app(args=spread_values(given, many_values), prog_name=usage or name, standalone_mode=False)
     except USAGE_ERROR as error:
         fail(name, error.format_message())
     except InputError as error:

@@ -47,7 +47,10 @@ def main(
     every: Annotated[int, typer.Option(help="Pack one of N frames; all are linked.")] = 1,
     aspect: Annotated[str, typer.Option(help="Fit a box by `stretch`, or `pad` it with black.")] = "stretch",
 ) -> None:
-    """Cut people out of sequences and link them into tracklets."""
+    """Cut people out of sequences and link them into tracklets.
+
+    Example: flatsort crops --root MOT16 --seq all --det sdp.txt --out output/crops.npy
+    """
     if gt and det:
         raise InputError("--gt and --det: both given, expected one")
     rule = CropRule(min_height, min_score, min_visibility, border, every, cast("Aspect", aspect))

@@ -25,7 +25,10 @@ def main(
     root: Annotated[Path | None, typer.Option(help="Folder of sequences; default $MOT_ROOT.")] = None,
     descriptor: Annotated[str, typer.Option(help="Descriptor, as for `track`.")] = "default",
 ) -> None:
-    """Give every detection a feature and write both."""
+    """Give every detection a feature and write both.
+
+    Example: flatsort embed --root MOT16 --seq MOT16-09 --det sdp.txt --out MOT16-09.npy
+    """
     if not out.endswith(".npy"):
         raise InputError(f"--out {out}: expected a name that ends in .npy")
     sequences = find_sequences(seq, root)

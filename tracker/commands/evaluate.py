@@ -21,7 +21,10 @@ def main(
     count_missing: Annotated[bool, typer.Option(help="Score sequences without a result as empty ones.")] = False,
     check: Annotated[bool, typer.Option(help="Compute CLEAR and identity with motmetrics too and compare.")] = False,
 ) -> None:
-    """Print CLEAR MOT, identity and HOTA figures, a row a sequence and one of all together."""
+    """Print CLEAR MOT, identity and HOTA figures, a row a sequence and one of all together.
+
+    Example: flatsort evaluate --gt MOT16/train --results output
+    """
     scenes = load_scenes(find_ground_truth(gt), find_results(results), count_missing=count_missing, say=_say)
     rows = score(scenes)
     if json is not None:

@@ -36,7 +36,10 @@ def main(
     calibrate: Annotated[Path | None, typer.Option(help="PACK.npy of crops (tools.crops), for --int8.")] = None,
     opset: Annotated[int, typer.Option(help="Version of ONNX's operators.")] = OPSET,
 ) -> None:
-    """Write a trained descriptor, its preprocessing inside; onnxruntime compares it with the original first."""
+    """Write a trained descriptor, its preprocessing inside; onnxruntime compares it with the original first.
+
+    Example: flatsort export --descriptor default --out default.onnx
+    """
     report = export_onnx(descriptor, out, kind, int8, calibrate, opset)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     print_report(report)

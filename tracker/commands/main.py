@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         near = difflib.get_close_matches(given[0], COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(COMMANDS)}"
         fail("flatsort", f"{given[0]}: no such command; {hint}")
-    run(given[0], given[1:])
+    run(given[0], given[1:], f"flatsort {given[0]}")
 
 
 def track(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -48,11 +48,11 @@ def track(arguments: Sequence[str] | None = None) -> NoReturn:
     run("track", arguments)
 
 
-def run(name: str, arguments: Sequence[str] | None = None) -> NoReturn:
+def run(name: str, arguments: Sequence[str] | None = None, usage: str | None = None) -> NoReturn:
     """One command by its name, with the arguments of the process if there are none."""
     let_threads_sleep()
     command = importlib.import_module(f"tracker.commands.{name}").main
-    run_command(command, name, arguments, COMMANDS[name][1])
+    run_command(command, name, arguments, COMMANDS[name][1], usage)
 
 
 def _usage() -> str:

@@ -25,7 +25,10 @@ def main(
     resume: Annotated[bool, typer.Option("--resume", help="go on from the checkpoint in the output folder")] = False,
     out: Annotated[Path | None, typer.Option(help="output folder; default runs/NAME")] = None,
 ) -> None:
-    """Train a model; its weights and record are written to the output folder."""
+    """Train a model; its weights and record are written to the output folder.
+
+    Example: flatsort train mot16-lite --set data.path=output/crops.npy steps=2000 --out runs/street
+    """
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)  # torch's own use of it
     folder = out or Path("runs") / Path(config).stem
     try:
