@@ -43,7 +43,7 @@ SMALL: dict[str, Any] = {
 SLOW_RUN = """
 import json, sys, time
 from pathlib import Path
-from embedding import training
+from embedding.training import loop as training
 from embedding.config import parse_config
 
 descend = training._descend

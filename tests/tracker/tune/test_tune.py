@@ -96,7 +96,7 @@ def test_the_search_does_not_see_the_held_out_sequence(root: Path) -> None:
         searched(config, "max_iou_distance"),
         ("HOTA", "IDF1"),
         trials=15,
-        show=lambda share, text: steps.append((text.split(":")[0], len(scores.asked))),
+        progress=lambda doing, done, total: steps.append((doing.split(":")[0], len(scores.asked))),
     )
     begun = 0
     for text, asked in steps:
