@@ -29,3 +29,15 @@ def quoted(value: object) -> str:
         return shortened(repr(value))
     except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits
         return f"a {type(value).__name__} too large to print"
+
+
+class FeatureError(InputError):
+    """A descriptor gave what is no feature, such as NaN.
+
+    Attributes:
+        picture: which of the images that were described together, from 0.
+    """
+
+    def __init__(self, message: str, picture: int) -> None:
+        super().__init__(message)
+        self.picture = picture

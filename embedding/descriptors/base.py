@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from embedding.descriptors.cropping import cut_crops
+from embedding.errors import FeatureError
+
+LARGEST = 1e18  # of a number in a feature; float32 cannot hold the squared distance of longer ones
 
 
 class DescribesBoxes(Protocol):
@@ -75,12 +78,12 @@ def describe_boxes(describe: DescribesBoxes, image: NDArray[np.uint8], boxes: Ar
     """Features float32 [N, D] of the boxes [N, 4] in a BGR image, by a descriptor that is given what it expects.
 
     Raises:
-        ValueError: `image` or `boxes` has another shape or type.
+        ValueError: `image` or `boxes` has another shape or type; `FeatureError` where the descriptor gives no features.
     """
     image, corners = checked_image(image), checked_boxes(boxes)
     if not len(corners):
         return np.zeros((0, describe.dimension), np.float32)
-    return describe(image, corners)
+    return _checked_features(describe, describe(image, corners), corners)
 
 
 def describe_frames(
@@ -89,12 +92,34 @@ def describe_frames(
     """The features of several frames' boxes: together where the descriptor can, frame by frame otherwise.
 
     Raises:
-        ValueError: an image or its boxes have another shape or type.
+        ValueError: an image or its boxes have another shape or type; `FeatureError` where the descriptor gives no
+            features.
     """
-    if not images or not isinstance(describe, DescribesFrames):
-        return [describe_boxes(describe, image, frame) for image, frame in zip(images, boxes, strict=True)]
-    checked = [checked_image(image) for image in images]
-    return describe.describe_frames(checked, [checked_boxes(frame) for frame in boxes])
+    checked, corners = [checked_image(image) for image in images], [checked_boxes(frame) for frame in boxes]
+    if images and isinstance(describe, DescribesFrames):
+        found = describe.describe_frames(checked, corners)
+    else:
+        none = np.zeros((0, describe.dimension), np.float32)
+        found = [describe(image, here) if len(here) else none for image, here in zip(checked, corners, strict=True)]
+    return [
+        _checked_features(describe, features, here, picture)
+        for picture, (features, here) in enumerate(zip(found, corners, strict=True))
+    ]
+
+
+def _checked_features(
+    describe: DescribesBoxes, features: NDArray[np.float32], boxes: NDArray[np.float64], picture: int = 0
+) -> NDArray[np.float32]:
+    expected = (len(boxes), describe.dimension)
+    if features.shape != expected:
+        raise FeatureError(f"descriptor {describe.name}: gives {features.shape}, expected {expected}", picture)
+    usable = np.abs(features) < LARGEST  # which NaN is not
+    if not usable.all():
+        row = int(usable.all(axis=1).argmin())
+        box = ", ".join(f"{edge:.6g}" for edge in boxes[row])
+        found = features[row][~usable[row]][0]
+        raise FeatureError(f"descriptor {describe.name}: gives {found:g} for the box ({box})", picture)
+    return features
 
 
 def checked_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

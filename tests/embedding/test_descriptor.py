@@ -199,3 +199,17 @@ def test_a_person_looks_more_like_herself_than_like_another() -> None:
     first, again, other = Descriptor.load("colour")(image, boxes)
     assert first @ again > 0.9
     assert first @ other < 0.2
+
+
+class Wrong:
+    """Gives features of another shape."""
+
+    name, dimension = "wrong", 3
+
+    def __call__(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        return np.zeros((len(boxes) + 1, 3), np.float32)
+
+
+def test_features_of_another_shape_are_named() -> None:
+    with pytest.raises(ValueError, match=r"^descriptor wrong: gives \(3, 3\), expected \(2, 3\)$"):
+        Descriptor(Wrong())(IMAGE, BOXES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import colorsys
 import os
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ Colour = tuple[int, int, int]  # blue, green, red
 
 WINDOW = "tracks (q to quit)"
 GOLDEN_RATIO = 0.618034  # hues this far apart fall well between all earlier ones
+SECONDS_TO_OPEN = 20.0  # a window; over ssh the first one takes a while
 DASH = 8  # pixels at a line width of one
 GAP = 6  # pixels between the images of a contact sheet
 
@@ -164,16 +166,38 @@ def contact_sheet(images: Sequence[Image], columns: int, path: str | Path) -> Pa
     return Path(path)
 
 
+def require_window() -> None:
+    """Raise where no window can be opened. Qt ends the process at a display that nobody answers at, so a child tries.
+
+    Raises:
+        InputError: there is no display, nobody answers at it, or this OpenCV cannot open windows.
+    """
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise InputError("live window: no display here (DISPLAY is not set); write a video instead")
+    program = "import cv2; cv2.namedWindow('a'); cv2.waitKey(1); cv2.destroyAllWindows()"
+    try:
+        tried = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, timeout=SECONDS_TO_OPEN, check=False
+        )
+        opened = tried.returncode == 0
+    except subprocess.TimeoutExpired:
+        opened = False
+    if not opened:
+        place = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY") or "this machine"
+        raise InputError(
+            f"live window: none can be opened on {place} (nobody is there, or OpenCV has no window support: "
+            "opencv-python-headless?); write a video instead"
+        )
+
+
 def show(image: Image) -> bool:
     """Show a frame in the live window; False once the user presses q or Esc, or closes it.
 
     Raises:
-        InputError: there is no display, or this OpenCV cannot open windows.
+        InputError: this OpenCV cannot open windows.
     """
     import cv2
 
-    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise InputError("live window: no display here (DISPLAY is not set); write a video instead")
     try:
         cv2.imshow(WINDOW, image)
         pressed = cv2.waitKey(1) & 0xFF

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedding.errors import FeatureError
 from embedding.progress import say
 from tracker.errors import InputError
 from tracker.files.cache import kept_path
@@ -75,11 +76,25 @@ def describe(
 
 def _describe_together(frames: list[Observed], descriptor: Descriptor) -> list[Observed]:
     images = [image for _, image, _ in frames if image is not None]
-    features = descriptor.describe_frames(images, [detections.boxes for *_, detections in frames])
+    with frames_named([frame_index for frame_index, image, _ in frames if image is not None]):
+        features = descriptor.describe_frames(images, [detections.boxes for *_, detections in frames])
     return [
         (frame_index, image, found.with_features(of_frame))
         for (frame_index, image, found), of_frame in zip(frames, features, strict=True)
     ]
+
+
+@contextmanager
+def frames_named(frames: Sequence[int]) -> Iterator[None]:
+    """A descriptor that gives no features ends as one line that names the frame.
+
+    Args:
+        frames: numbers of the frames that are described in the block.
+    """
+    try:
+        yield
+    except FeatureError as error:
+        raise InputError(f"frame {frames[error.picture]}: {error}") from None
 
 
 def _groups(frames: Iterable[Observed], batch: int) -> Iterator[list[Observed]]:

@@ -78,6 +78,10 @@ class Summary:
 
 def require_possible(job: Job) -> None:
     """InputError where a job asks for what cannot be, as far as shows before anything is read."""
+    if job.show:
+        from tracker.output.drawing import require_window
+
+        require_window()
     if job.adapt_minutes is None:
         return
     from tracker.footage.adapt import require_adaptable  # with it comes SciPy, which takes a third of a second

@@ -21,7 +21,7 @@ from tracker.input.detectors import class_names_of
 from tracker.input.sequences import Sequence
 from tracker.output.sinks import StopTracking
 from tracker.run.clock import Clock
-from tracker.run.features import described_ahead
+from tracker.run.features import described_ahead, frames_named
 from tracker.run.job import Job, Summary, require_possible
 from tracker.run.offline import TrackRecord
 from tracker.run.prepare import adapt_if_asked, load_if_needed, look_up, open_if_needed, require_frames
@@ -105,7 +105,7 @@ def track(
 
         def describe(boxes: FloatArray, image: Image | None = image) -> np.ndarray:
             assert descriptor is not None and image is not None
-            with clock.measure("describing", within="tracking"):
+            with clock.measure("describing", within="tracking"), frames_named([frame_index]):
                 return descriptor(image, boxes)
 
         with clock.measure("tracking"):

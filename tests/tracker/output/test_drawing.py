@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from tracker.core.detections import Tracks
 from tracker.errors import InputError
-from tracker.output.drawing import GAP, Trails, colour_of, contact_sheet, draw_tracks, show
+from tracker.output.drawing import GAP, Trails, colour_of, contact_sheet, draw_tracks, require_window, show
 
 COLOURS = np.array([[20, 40, 200], [200, 80, 30], [128, 128, 128]], np.uint8)  # BGR
 GREY = np.full((200, 300, 3), 90, np.uint8)
@@ -109,7 +110,26 @@ def test_live_window_without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(InputError, match="no display"):
-        show(GREY)
+        require_window()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there is always a display")
+@pytest.mark.parametrize("display", [":77", "nowhere.invalid:3", "nonsense"])
+def test_live_window_on_a_display_where_nobody_is(monkeypatch: pytest.MonkeyPatch, display: str) -> None:
+    """Qt would end this very process."""
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+    with pytest.raises(InputError, match=f"none can be opened on {display}"):
+        require_window()
+
+
+def test_live_window_where_one_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+    asked = []
+    monkeypatch.setattr("subprocess.run", lambda program, **_: asked.append(program) or SimpleNamespace(returncode=0))
+    require_window()
+    assert "namedWindow" in asked[0][-1]
 
 
 def test_live_window_of_an_opencv_without_windows(monkeypatch: pytest.MonkeyPatch) -> None:

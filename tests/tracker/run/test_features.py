@@ -54,6 +54,29 @@ def test_frames_are_described_together_and_each_gets_its_own(detections: Path) -
     assert [len(taken) - frame for frame, *_ in describe_frames(watched(), describe, batch=1)] == [0] * LENGTH  # live
 
 
+class Broken:
+    """Gives what is no number for what lies right of a place."""
+
+    name, dimension = "broken-1", 2
+
+    def __init__(self, gives: float) -> None:
+        self.gives = gives
+
+    def __call__(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        return np.where(boxes[:, :1] > 200, self.gives, [[1.0, 0.0]]).astype(np.float32)
+
+
+@pytest.mark.parametrize("gives", [np.nan, np.inf, -np.inf, 1e30])
+@pytest.mark.parametrize("batch", [1, 100])
+def test_what_is_no_feature_is_one_line(gives: float, batch: int) -> None:
+    image = np.zeros((120, 320, 3), np.uint8)
+    boxes = [[0, 0, 9, 9], [210, 20, 240, 100]]
+    frames: list[Observed] = [(f, image, Detections(boxes if f == 6 else boxes[:1])) for f in range(1, 9)]
+    line = rf"^frame 6: descriptor broken-1: gives {gives:g} for the box \(210, 20, 240, 100\)$".replace("+", r"\+")
+    with pytest.raises(InputError, match=line):
+        list(describe_frames(frames, Descriptor(Broken(gives)), batch))
+
+
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_batches_side_by_side_keep_their_order(detections: Path, tmp_path: Path, workers: int) -> None:
     class Slow:
