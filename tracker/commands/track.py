@@ -139,14 +139,17 @@ def main(
             show=show,
             adapt_minutes=_minutes(adapt, adapt_minutes),
             embed_when=embed_when.value,
+            strict=strict,
         )
         for sequence in sequences
     ]
     if evaluate and not any(sequence.ground_truth for sequence in sequences):
         raise InputError(f"--evaluate: no ground truth (gt/gt.txt) in {', '.join(s.name for s in sequences)}")
-    from tracker.run.parallel import print_evaluation, print_timing, run_all
+    from tracker.run.parallel import print_evaluation, print_timing, run_all, write_account
 
     summaries = run_all(tracked, jobs)
+    if json is not None:
+        write_account(json, summaries)
     if timing:
         print_timing(summaries)
     if evaluate:

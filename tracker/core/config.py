@@ -146,6 +146,11 @@ class TrackerConfig(BaseModel):
         return self.high_confidence if self.low_confidence is None else min(self.low_confidence, self.high_confidence)
 
     @property
+    def starting_confidence(self) -> float:
+        """Score from which a detection can start a track."""
+        return self.high_confidence if self.new_track_confidence is None else self.new_track_confidence
+
+    @property
     def max_appearance_distance(self) -> float | Literal["auto"]:
         """The threshold of the chosen metric."""
         return self.max_cosine_distance if self.metric == "cosine" else self.max_euclidean_distance

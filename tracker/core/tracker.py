@@ -72,6 +72,8 @@ class Tracker:
         self.next_id = 1
         self.frames_seen = 0
         self.frame_index = 0
+        self.gate: float | None = None  # largest appearance distance of a match in the last frame
+        self.detections_used = 0  # in all frames, those that score enough and that no better one suppresses
 
     def update(
         self,
@@ -138,8 +140,9 @@ class Tracker:
     def _take_in(self, frame: Observations, source: IntArray, settled: IntArray | None) -> Tracks:
         if frame.features is not None:
             self.dimension = frame.features.shape[1]
-        gate = self._appearance_gate(frame)
-        found = match(self.config, self.state, self.filter, self.memory, frame, gate, settled)
+        self.gate = self._appearance_gate(frame)
+        self.detections_used += len(frame.boxes)
+        found = match(self.config, self.state, self.filter, self.memory, frame, self.gate, settled)
         self._correct(found, frame)
         self._start(found, frame)
         return self._report(source)

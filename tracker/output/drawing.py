@@ -175,11 +175,9 @@ def require_window() -> None:
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise InputError("live window: no display here (DISPLAY is not set); write a video instead")
     program = "import cv2; cv2.namedWindow('a'); cv2.waitKey(1); cv2.destroyAllWindows()"
+    command = [sys.executable, "-c", program]
     try:
-        tried = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, timeout=SECONDS_TO_OPEN, check=False
-        )
-        opened = tried.returncode == 0
+        opened = subprocess.run(command, capture_output=True, timeout=SECONDS_TO_OPEN, check=False).returncode == 0
     except subprocess.TimeoutExpired:
         opened = False
     if not opened:

@@ -9,6 +9,7 @@ from typing import Literal
 from tracker.core.config import TrackerConfig
 from tracker.errors import InputError
 from tracker.input.sequences import Sequence
+from tracker.run.account import Account
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Job:
             is.
         embed_when: `always` describes every detection; `ambiguous` only those that the tracker asks for, see
             `Tracker.update`.
+        strict: refuse what is doubtful: rows without area, scores on another scale.
     """
 
     sequence: Sequence
@@ -45,6 +47,7 @@ class Job:
     show: bool = False
     adapt_minutes: float | None = None
     embed_when: Literal["always", "ambiguous"] = "always"
+    strict: bool = False
 
     @property
     def is_offline(self) -> bool:
@@ -63,15 +66,14 @@ class Summary:
 
     Attributes:
         name, out: of the sequence, and where its tracks are.
-        frames, tracks: how many.
+        account: what happened.
         seconds: of the clock, without an adaptation.
         timing: stage -> seconds spent in it; stages overlap, so they may add up to more.
     """
 
     name: str
     out: Path | None
-    frames: int
-    tracks: int
+    account: Account
     seconds: float
     timing: dict[str, float] = field(default_factory=dict)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
+from embedding.files import atomic_path
 from embedding.progress import progress_shown, say
 from tracker.errors import InputError
 from tracker.input.sequences import Sequence
@@ -64,8 +67,11 @@ def _collect(results: Iterator[Summary]) -> list[Summary]:
 
 
 def _tell(summary: Summary) -> None:
-    rate = summary.frames / max(summary.seconds, 1e-9)
-    say(f"{summary.name}: {summary.tracks} tracks in {summary.frames} frames, {rate:.0f} frames/s -> {summary.out}")
+    account = summary.account
+    rate = account.frames / max(summary.seconds, 1e-9)
+    say(f"{summary.name}: {account.tracks} tracks in {account.frames} frames, {rate:.0f} frames/s -> {summary.out}")
+    for line in account.lines():
+        say(f"{summary.name}: {line}")
 
 
 def print_evaluation(sequences: list[Sequence], summaries: list[Summary]) -> None:
@@ -76,6 +82,21 @@ def print_evaluation(sequences: list[Sequence], summaries: list[Summary]) -> Non
     truth = {sequence.name: sequence.ground_truth for sequence in sequences if sequence.ground_truth is not None}
     results = {summary.name: summary.out for summary in summaries if summary.name in truth and summary.out is not None}
     print_table(evaluate(truth, results))
+
+
+def write_account(path: Path, summaries: list[Summary]) -> None:
+    """Write what happened to each sequence as one JSON file."""
+    told = {
+        summary.name: {
+            "out": None if summary.out is None else str(summary.out),
+            "seconds": summary.seconds,
+            "timing": summary.timing,
+            **summary.account.as_json(),
+        }
+        for summary in summaries
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def print_timing(summaries: list[Summary]) -> None:

@@ -20,11 +20,12 @@ from tracker.files.motchallenge import DetectionTable
 from tracker.input.detectors import class_names_of
 from tracker.input.sequences import Sequence
 from tracker.output.sinks import StopTracking
+from tracker.run.account import Observer
 from tracker.run.clock import Clock
 from tracker.run.features import described_ahead, frames_named
 from tracker.run.job import Job, Summary, require_possible
 from tracker.run.offline import TrackRecord
-from tracker.run.prepare import adapt_if_asked, load_if_needed, look_up, open_if_needed, require_frames
+from tracker.run.prepare import adapt_if_asked, graded, load_if_needed, look_up, open_if_needed, require_frames
 from tracker.run.source import Observed, count_frames, find_source, lacks_features, observe, require_within
 from tracker.run.writing import rewrite, sinks_of, write_record
 
@@ -39,15 +40,17 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
         InputError: something is missing or unreadable; no output file has been touched then.
     """
     require_possible(job)
-    found = find_source(job.sequence, job.detections)
+    found = find_source(job.sequence, job.detections, job.strict)
+    found, notes = graded(job, found)
     class_names = class_names_of(found)
     found, name = adapt_if_asked(job, found, progress)
     descriptor = load_if_needed(job, found, name)
     found, descriptor, cache = look_up(job, found, descriptor)
     clock, started = Clock(), perf_counter()  # an adaptation is no part of a tracker's speed
     records: list[TrackRecord] = []
-    ids: set[int] = set()
-    done = 0
+    tracker = Tracker(job.config)
+    observer = Observer(job.sequence, job.config, found if isinstance(found, DetectionTable) else None)
+    why_off = "--descriptor none" if descriptor is None and lacks_features(found) else None
     with ExitStack() as stack:
         frames = stack.enter_context(open_if_needed(job, found, descriptor))
         length = count_frames(job.sequence, found, frames)
@@ -57,15 +60,14 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
             observed, descriptor = cache.keeping(observed) if cache else observed, None
         sinks = [] if job.is_offline else [stack.enter_context(sink) for sink in sinks_of(job, frames)]
         try:
-            for frame_index, image, detections, tracks in track(job, observed, descriptor, clock):
+            for frame_index, image, detections, tracks in track(job, tracker, observed, descriptor, clock):
                 with clock.measure("writing"):
                     for sink in sinks:
                         sink.write(frame_index, image, tracks)
                 if job.is_offline or job.table:
                     records.append(TrackRecord.of_frame(frame_index, tracks, detections))
-                ids.update(tracks.ids.tolist())
-                done += 1
-                progress(job.sequence.name, done, length)
+                observer.see(frame_index, image, detections, tracks, tracker)
+                progress(job.sequence.name, observer.frames, length)
         except StopTracking:
             pass
         except KeyboardInterrupt:
@@ -80,18 +82,18 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
             write_record(job.table, record, class_names)
         if frames is not None:
             clock.add("decoding", frames.seconds)
-    return Summary(job.sequence.name, job.out, done, len(ids), perf_counter() - started, clock.seconds)
+    account = observer.account(tracker, why_off, notes)
+    return Summary(job.sequence.name, job.out, account, perf_counter() - started, clock.seconds)
 
 
 def track(
-    job: Job, observed: Iterable[Observed], descriptor: Descriptor | None, clock: Clock
+    job: Job, tracker: Tracker, observed: Iterable[Observed], descriptor: Descriptor | None, clock: Clock
 ) -> Iterator[tuple[int, Image | None, Detections, Tracks]]:
     """The tracks of each frame: frame_index, image, detections, tracks.
 
     Args:
         descriptor: of whom the tracker asks for, frame by frame; None where detections have their features.
     """
-    tracker = Tracker(job.config)
     camera = None
     if job.camera_motion is not None:
         from tracker.input.camera_motion import CameraMotion
@@ -103,7 +105,7 @@ def track(
             with clock.measure("camera motion"):
                 warp = camera.estimate(image, detections.boxes)
 
-        def describe(boxes: FloatArray, image: Image | None = image) -> np.ndarray:
+        def describe(boxes: FloatArray, image: Image | None = image, frame_index: int = frame_index) -> np.ndarray:
             assert descriptor is not None and image is not None
             with clock.measure("describing", within="tracking"), frames_named([frame_index]):
                 return descriptor(image, boxes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,37 @@ from embedding.progress import Progress
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable
 from tracker.input.frames import Frames, open_frames
+from tracker.input.scores import as_probabilities
 from tracker.input.sequences import Sequence
 from tracker.run.features import FeatureCache
 from tracker.run.job import Job
-from tracker.run.source import Found, lacks_features, require_bounded
+from tracker.run.source import Found, lacks_features, looked_at, require_bounded
 
 if TYPE_CHECKING:
     from embedding import Descriptor
+
+
+def graded(job: Job, found: Found) -> tuple[Found, list[str]]:
+    """The detections with scores on the scale of the preset's thresholds, and what there is to say about them.
+
+    A preset without `low_confidence` takes scores as they are, on whatever scale.
+
+    Raises:
+        InputError: something is doubtful and the job is strict.
+    """
+    if not isinstance(found, DetectionTable):
+        return found, []
+    notes = []
+    if job.config.low_confidence is not None:
+        scores, note = as_probabilities(found.scores)
+        found = replace(found, scores=scores)
+        notes += [note] if note else []
+    if job.strict and notes:
+        raise InputError(f"{job.detections}: {notes[0]}; --strict takes scores from 0 to 1")
+    first, stride = looked_at(found)
+    if stride > 1:
+        notes.append(f"detections in every {stride}. frame from {first} on: the frames between were not looked at")
+    return found, notes
 
 
 def adapt_if_asked(job: Job, found: Found, progress: Progress) -> tuple[Found, str]:

@@ -17,13 +17,14 @@ from tracker.input.sequences import Sequence, find_detections
 from tracker.run.clock import Clock
 
 MAX_GAP = 1_000_000  # frames from one with a detection to the next: nine hours at 30 a second
+LEAST_LOOKS = 5  # frames with detections, fewer may lie evenly by chance
 MAX_LENGTH = 100_000_000  # frames that a sequence may say it has: 38 days; whoever writes it down means it
 
 Observed = tuple[int, Image | None, Detections]  # frame_index, image, detections
 Found = DetectionTable | Callable[[Image], Detections]  # read from a file, or found by a detector frame by frame
 
 
-def find_source(sequence: Sequence, detections: str) -> Found:
+def find_source(sequence: Sequence, detections: str, strict: bool = False) -> Found:
     """The detections of a file, or the detector of that name.
 
     Raises:
@@ -37,7 +38,7 @@ def find_source(sequence: Sequence, detections: str) -> Found:
         if shown := looked_for(detect):
             say(f"{sequence.name}: {detections} looks for {shown}")
         return detect
-    table = renumbered(read_detections(path), sequence.frames)
+    table = renumbered(read_detections(path, strict), sequence.frames)
     require_within(sequence, table, path)
     return table
 
@@ -77,10 +78,27 @@ def count_frames(sequence: Sequence, found: Found, frames: Frames | None) -> int
     return max(sequence.length or 0, found.last_frame)
 
 
+def looked_at(table: DetectionTable) -> tuple[int, int]:
+    """The frames that somebody looked at: every k-th from a first one on. (first, k); (1, 1) is every frame.
+
+    A detector that is run on every fifth frame leaves rows in frames 1, 6, 11, ... The frames between do not show that
+    everybody has gone.
+
+    Example:
+        >>> looked_at(DetectionTable(np.array([2, 7, 7, 12, 22, 27]), np.zeros((6, 4)), np.ones(6)))
+        (2, 5)
+    """
+    frames = np.unique(table.frames)
+    steps = np.diff(frames)
+    if len(frames) < LEAST_LOOKS or (stride := int(np.gcd.reduce(steps))) == 1 or np.median(steps) != stride:
+        return 1, 1
+    return int((frames[0] - 1) % stride) + 1, stride
+
+
 def observe(
     sequence: Sequence, detections: str, found: Found, frames: Frames | None, clock: Clock
 ) -> Iterator[Observed]:
-    """Each frame with its detections; without frames, each number up to the last that is known of.
+    """Each frame that was looked at with its detections; without frames, each number up to the last that is known of.
 
     Args:
         detections: what `found` is called in messages.
@@ -92,14 +110,17 @@ def observe(
         assert frames is not None
         detect = clock.measured("detecting", found)
         yield from ((frame_index, image, detect(image)) for frame_index, image in frames)
-    elif frames is None:
-        for frame_index in range(1, (count_frames(sequence, found, None) or 0) + 1):
+        return
+    first, stride = looked_at(found)
+    if frames is None:
+        for frame_index in range(first, (count_frames(sequence, found, None) or 0) + 1, stride):
             yield frame_index, None, found.at(frame_index)
     else:
         last = 0
         for frame_index, image in frames:
             _require_empty(sequence, detections, found, last + 1, frame_index)
-            yield frame_index, image, found.at(frame_index)
+            if (frame_index - first) % stride == 0:
+                yield frame_index, image, found.at(frame_index)
             last = frame_index
         _require_empty(sequence, detections, found, last + 1, found.last_frame + 1)
 

@@ -1,0 +1,143 @@
+"""What happened in a run: what was read, used, dropped and why, whether appearance took part, what looks doubtful."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tracker.core.config import TrackerConfig
+from tracker.core.detections import Detections, FloatArray, Image, Tracks
+from tracker.core.tracker import Tracker
+from tracker.files.motchallenge import DetectionTable
+from tracker.input.cuts import CutWatch
+from tracker.input.sequences import Sequence
+from tracker.run.doubts import about_boxes, about_cuts, about_scores, about_tracks, outside
+
+
+@dataclass(frozen=True)
+class Account:
+    """The end of a run in numbers.
+
+    Attributes:
+        frames: that were tracked.
+        detections: how many were read and used; `outside` the picture are used too, None where its size is unknown.
+        dropped: why -> how many of those read were not used.
+        appearance: whether it took part: `gate`, the largest distance of a match, and the frame it was set `since`;
+            both None where it did not, and `why`.
+        cuts: frames that begin another picture.
+        tracks: how many.
+        doubts: what looks wrong, a line each.
+    """
+
+    frames: int
+    detections: dict[str, int | None]
+    dropped: dict[str, int]
+    appearance: dict[str, Any]
+    cuts: list[int]
+    tracks: int
+    doubts: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, as `--json` writes them."""
+        return asdict(self)
+
+    def lines(self) -> Iterator[str]:
+        """For people: one line of what was used, and one for each doubt."""
+        read, used, away = (self.detections[name] for name in ("read", "used", "outside"))
+        parts = [f"{read} detections, {used} used", *(f"{count} {why}" for why, count in self.dropped.items() if count)]
+        if away:
+            parts.append(f"{away} outside the picture")
+        gate, since, why = (self.appearance[name] for name in ("gate", "since", "why"))
+        looks = f"appearance off ({why})" if gate is None else f"appearance from frame {since} on (gate {gate:.3g})"
+        yield f"{', '.join(parts)}; {looks}"
+        yield from (f"careful: {doubt}" for doubt in self.doubts)
+
+
+class Observer:
+    """Watches a run and draws up its account.
+
+    Args:
+        config: what scores are compared with.
+        found: the detections of a file; None where a detector finds them.
+    """
+
+    def __init__(self, sequence: Sequence, config: TrackerConfig, found: DetectionTable | None) -> None:
+        self._config = config
+        self._found = found
+        self._size = None if not sequence.width or not sequence.height else (sequence.width, sequence.height)
+        self._cuts = CutWatch()
+        self._ids: set[int] = set()
+        self._counts = np.zeros(3, np.int64)  # seen, below the least score, above that of a new track
+        self._outside = self._flat = 0
+        self._largest = -np.inf
+        self._since: int | None = None
+        self.frames = 0
+
+    def see(self, frame_index: int, image: Image | None, detections: Detections, tracks: Tracks, tracker: Tracker) -> None:
+        """Take in one frame and what the tracker made of it."""
+        self.frames += 1
+        self._ids.update(tracks.ids.tolist())
+        scores = detections.scores
+        if len(scores):
+            low, high = self._config.least_confidence, self._config.starting_confidence
+            self._counts += (len(scores), np.count_nonzero(scores < low), np.count_nonzero(scores >= high))
+            self._largest = max(self._largest, float(scores.max()))
+        self._flat += detections.dropped
+        if image is not None:
+            self._size = image.shape[1], image.shape[0]
+            self._cuts.see(frame_index, image)
+        if self._size is not None and len(scores):
+            self._outside += int(np.count_nonzero(outside(detections.boxes, *self._size)))
+        if self._since is None and tracker.gate is not None:
+            self._since = frame_index
+
+    def account(self, tracker: Tracker, why_off: str | None, notes: list[str]) -> Account:
+        """What came of it.
+
+        Args:
+            why_off: why nothing has features, if that is so.
+            notes: doubts from before the first frame.
+        """
+        seen, below, starting = self._counts.tolist()
+        flat = self._flat if self._found is None else self._found.dropped
+        read = seen + flat if self._found is None else len(self._found) + flat
+        used = tracker.detections_used
+        limit = f"{self._config.least_confidence:g}"
+        dropped = {
+            "without area": flat,
+            f"below the least score {limit}": below,
+            "covered by a better one": seen - below - used,
+            "after the last frame": read - flat - seen,
+        }
+        boxes: FloatArray = np.zeros((0, 4)) if self._found is None else self._found.boxes
+        doubts = [
+            *notes,
+            *about_boxes(boxes, self._size, seen, self._outside),
+            *about_scores(self._config.starting_confidence, seen, starting, self._largest),
+            *about_tracks(len(self._ids), self.frames, seen, starting, self._config.n_init),
+            *about_cuts(self._cuts.cuts),
+        ]
+        return Account(
+            self.frames,
+            {"read": read, "used": used, "outside": None if self._size is None else self._outside},
+            dropped,
+            {"gate": tracker.gate, "since": self._since, "why": self._why_off(tracker, why_off)},
+            self._cuts.cuts,
+            len(self._ids),
+            doubts,
+        )
+
+    def _why_off(self, tracker: Tracker, why_off: str | None) -> str | None:
+        """Why appearance takes no part in the end; None where it does."""
+        if tracker.gate is not None:
+            return None
+        if not self._config.needs_features:
+            return "the preset looks at motion alone"
+        if why_off is not None or tracker.threshold is None:
+            return why_off or "no features"
+        if tracker.threshold.true_accepts is None:
+            return "too few people were seen side by side to set its gate"
+        return "the descriptor does not tell these people apart"
