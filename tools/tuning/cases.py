@@ -17,7 +17,7 @@ import numpy as np
 
 import tracker
 from tracker import InputError, Tracker, TrackerConfig
-from tracker.evaluation import Row, is_counted, prepare, score
+from tracker.evaluation import Row, Rule, is_counted, prepare, score
 from tracker.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
 from tracker.record import TrackRecord
 from tracker.sequences import Sequence, find_detections, find_sequences
@@ -120,7 +120,7 @@ def run_case(config: TrackerConfig, case: Case) -> Row:
         parts.append(TrackRecord.of_frame(frame, tracking.update(detections, frame), detections))
     record = TrackRecord.concatenate(parts)
     result = TrackTable(record.frames, record.ids, record.boxes, record.scores)
-    return score({case.name: prepare(case.truth, result, case.length)})[case.name]
+    return score({case.name: prepare(case.truth, result, case.length, Rule.of(case.sequence))})[case.name]
 
 
 class Scores:
