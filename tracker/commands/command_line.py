@@ -45,10 +45,15 @@ def run_command(
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
         status = app(args=spread_values(given, many_values), prog_name=usage or name, standalone_mode=False)
+        if sys.stdout is not None:  # None where it is closed
+            sys.stdout.flush()  # here, where a reader who has gone can still be dealt with
     except USAGE_ERROR as error:
         fail(name, error.format_message())
     except InputError as error:
         fail(name, str(error))
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it ends
+        status = 1
     except OSError as error:  # a name too long, a disk gone: the system's own words
         fail(name, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except (KeyboardInterrupt, typer.Abort):

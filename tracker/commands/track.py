@@ -53,6 +53,9 @@ def main(
             help="Detections: MOT text or .npy, {seq} is the sequence's name; or hog, torchvision:NAME, FILE.onnx.",
         ),
     ] = None,
+    strict: Annotated[
+        bool, option("--strict", group=WHAT, help="Refuse doubtful detections: without area, scores beyond 0 to 1.")
+    ] = False,
     root: Annotated[Path | None, option(group=WHAT, help="Folder of sequences; default $MOT_ROOT.")] = None,
     config: Annotated[str, option(group=HOW, help="sort, deepsort, flatsort or a YAML file.")] = "flatsort",
     set_: Annotated[
@@ -95,6 +98,9 @@ def main(
     evaluate: Annotated[
         bool, option("--evaluate", group=AFTERWARDS, help="Print metrics where there is ground truth.")
     ] = False,
+    json: Annotated[
+        Path | None, option(group=WRITTEN, help="What happened: read, used, dropped and why, appearance, doubts.")
+    ] = None,
     timing: Annotated[bool, option("--timing", group=AFTERWARDS, help="Print the seconds each stage took.")] = False,
     jobs: Annotated[
         str, option(group=AFTERWARDS, help="Sequences tracked at once: processes, or `ray` for a Ray cluster.")

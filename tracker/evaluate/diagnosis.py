@@ -9,9 +9,9 @@ import numpy as np
 
 from tracker.core.boxes import iou
 from tracker.core.detections import FloatArray
+from tracker.evaluate.metrics import MIN_OVERLAP
 from tracker.files.motchallenge import TrackTable
 
-MIN_OVERLAP = 0.5
 POOR = 0.1  # share of boxes that overlap, below which something is likely to be wrong with the file
 BETTER = 3  # how many times the boxes must overlap under another reading to believe in it
 NORMALISED = 2.0  # pixels; coordinates that all lie below are fractions of the frame
@@ -21,6 +21,9 @@ def explain_poor_match(truth: TrackTable, result: TrackTable) -> str | None:
     """One line on why hardly any result overlaps ground truth, or None where enough do."""
     if not len(result):
         return "the result is empty"
+    truth, result = truth.select(truth.has_area), result.select(result.has_area)
+    if not len(truth) or not len(result):
+        return f"no box of {'the result' if len(truth) else 'ground truth'} has an area"
     possible = min(len(truth), len(result))
     count = count_overlapping(truth, result)
     if count >= POOR * possible:
@@ -63,8 +66,8 @@ def _other_readings(truth: TrackTable, result: TrackTable) -> Iterator[tuple[str
 
 
 def _with_boxes(result: TrackTable, boxes: FloatArray) -> TrackTable:
-    has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    return replace(result, boxes=boxes).select(has_area)
+    changed = replace(result, boxes=boxes)
+    return changed.select(changed.has_area)
 
 
 def _extent(table: TrackTable) -> str:

@@ -1,28 +1,27 @@
 """Score results against ground truth as the MOTChallenge kits do: CLEAR MOT, identity and HOTA figures.
 
-trackeval computes the figures from arrays prepared here. motmetrics takes several times as long for the CLEAR and
-identity columns; `tracker.evaluate.motmetrics_check` runs it as a check.
+Which boxes count is settled here, as TrackEval settles it; `tracker.evaluate.metrics` counts them.
 
-References: Bernardin and Stiefelhagen 2008 (CLEAR MOT), Ristani et al. 2016 (IDF1), Luiten et al. 2021 (HOTA), Milan et
-al. 2016 (MOT16: which boxes count).
+References: Milan et al. 2016 (MOT16) and Dendorfer et al. 2020 (MOT20): which boxes count.
 """
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from tracker.core.boxes import iou
-from tracker.core.detections import FloatArray, IntArray
+from tracker.core.detections import LIMIT, FloatArray, IntArray
 from tracker.errors import InputError
 from tracker.evaluate.diagnosis import explain_poor_match
+from tracker.evaluate.metrics import EPSILON, MIN_OVERLAP, Counts, Scene, count
 from tracker.files.motchallenge import TrackTable, read_tracks
 from tracker.input.sequences import read_sequence
 
@@ -30,25 +29,33 @@ Source = str | Path | TrackTable
 Row = dict[str, float]
 
 OVERALL = "OVERALL"
-MIN_OVERLAP = 0.5  # IoU from which a result matches a ground-truth box
 PEDESTRIAN = 1
-DISTRACTORS = (2, 7, 8, 12)  # person on vehicle, static person, distractor, reflection (MOT16)
+DISTRACTORS = {  # benchmark -> classes on which a result is neither right nor wrong; MOT15 has no classes at all
+    "MOT15": (),
+    "MOT16": (2, 7, 8, 12),  # person on vehicle, static person, distractor, reflection
+    "MOT17": (2, 7, 8, 12),
+    "MOT20": (2, 6, 7, 8, 12),  # and non-motorised vehicle
+    "none": (),  # for classes numbered in another way
+}
+CHUNK = 2_000_000  # overlaps computed at once
 
 
-@dataclass(slots=True)
-class Scene:
-    """A sequence ready to score. The lists hold one entry a frame, frames with nothing in them left out.
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which boxes of ground truth count: those of `classes`. A result on a box of `distractors` is left out."""
 
-    Attributes:
-        gt_ids, result_ids: [G], [R] a frame, numbered from 0 without gaps.
-        overlaps: [G, R] IoU a frame.
-        length: frames of the sequence, with the empty ones.
-    """
+    classes: tuple[int, ...] = (PEDESTRIAN,)
+    distractors: tuple[int, ...] = DISTRACTORS["MOT16"]
 
-    gt_ids: list[IntArray]
-    result_ids: list[IntArray]
-    overlaps: list[FloatArray]
-    length: int
+    @classmethod
+    def of(cls, sequence: str, benchmark: str | None = None, classes: Sequence[int] | None = None) -> Rule:
+        """The rule of a benchmark; without one MOT20's where the sequence's name says so, and otherwise MOT16's."""
+        benchmark = benchmark or ("MOT20" if re.match("MOT20(?![0-9])", sequence) else "MOT16")
+        wanted = (PEDESTRIAN,) if classes is None else tuple(classes)
+        return cls(wanted, tuple(number for number in DISTRACTORS[benchmark] if number not in wanted))
+
+
+PEDESTRIANS = Rule()
 
 
 def evaluate(
@@ -56,6 +63,8 @@ def evaluate(
     results: Mapping[str, Source],
     *,
     count_missing: bool = False,
+    benchmark: str | None = None,
+    classes: Sequence[int] | None = None,
     say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
 ) -> dict[str, Row]:
     """Score each sequence that has ground truth and a result, and all of them together as `OVERALL`.
@@ -66,6 +75,9 @@ def evaluate(
         gt: name -> ground truth (`gt/gt.txt`, or a table already read).
         results: name -> result (a file, or a table).
         count_missing: score a sequence without a result as an empty one instead of leaving it out.
+        benchmark: whose distractors to leave out, a key of `DISTRACTORS`; MOT20's for its sequences and otherwise
+            MOT16's if None.
+        classes: score these instead of pedestrians; where the results name classes too, only those of theirs.
         say: takes one line about anything left out or doubtful; prints to standard error by default.
 
     Returns:
@@ -80,24 +92,37 @@ def evaluate(
         >>> round(evaluate({"walk": walk}, {"walk": walk})["walk"]["IDF1"], 1)
         100.0
     """
-    scenes = load_scenes(gt, results, count_missing=count_missing, say=say)
+    scenes = load_scenes(gt, results, count_missing=count_missing, benchmark=benchmark, classes=classes, say=say)
     return score(scenes)
 
 
 def load_scenes(
-    gt: Mapping[str, Source], results: Mapping[str, Source], *, count_missing: bool, say: Callable[[str], None]
+    gt: Mapping[str, Source],
+    results: Mapping[str, Source],
+    *,
+    count_missing: bool,
+    benchmark: str | None = None,
+    classes: Sequence[int] | None = None,
+    say: Callable[[str], None],
 ) -> dict[str, Scene]:
     """Read and prepare what `evaluate` scores; same arguments and errors."""
+    if benchmark == "MOT15" and classes is not None:
+        raise InputError("MOT15's ground truth has no classes, expected another benchmark or no classes to choose")
     scenes, doubts = {}, {}
     for name in _names_to_score(gt, results, count_missing, say):
+        rule = Rule.of(name, benchmark, classes)
         truth = _read(gt[name])
         result = _read(results[name]) if name in results else truth.select(np.zeros(len(truth), dtype=np.bool_))
-        if not (counted := is_counted(truth)).any():
-            raise InputError(f"{name}: ground truth has no box that counts (flag not 0, class {PEDESTRIAN} or none)")
-        scenes[name] = prepare(truth, result, _length(name, gt[name], truth, result))
-        if doubt := explain_poor_match(truth.select(counted), result):
+        if benchmark == "MOT15":
+            truth = replace(truth, class_ids=None)
+        if classes is not None:
+            result = _of_classes(name, truth, result, rule, say)
+        scenes[name] = prepare(truth, result, _length(name, gt[name], truth, result), rule)
+        counted = truth.select(is_counted(truth, rule.classes))
+        _say_what_cannot_match(name, truth, counted, result, rule, say)
+        if len(counted) and (doubt := explain_poor_match(counted, result)):
             doubts[name] = doubt
-    if doubts and not any((overlap >= MIN_OVERLAP).any() for scene in scenes.values() for overlap in scene.overlaps):
+    if doubts and not any((scene.overlaps >= MIN_OVERLAP).any() for scene in scenes.values()):
         raise InputError("nothing matches. " + "; ".join(f"{name}: {doubt}" for name, doubt in doubts.items()))
     for name, doubt in doubts.items():
         say(f"{name}: {doubt}")
@@ -106,52 +131,109 @@ def load_scenes(
 
 def score(scenes: Mapping[str, Scene]) -> dict[str, Row]:
     """The figures of prepared scenes, name -> column -> value, and of all of them as `OVERALL`."""
-    from trackeval.metrics import CLEAR, HOTA, Identity
-
-    config = {"THRESHOLD": MIN_OVERLAP, "PRINT_CONFIG": False}
-    metrics = (CLEAR(config), Identity(config), HOTA())
-    inputs = {name: _as_trackeval(scene) for name, scene in scenes.items()}
-    figures = [{name: metric.eval_sequence(data) for name, data in inputs.items()} for metric in metrics]
-    rows = {name: _row([figure[name] for figure in figures], scene.length) for name, scene in scenes.items()}
-    pooled = [metric.combine_sequences(figure) for metric, figure in zip(metrics, figures, strict=True)]
-    rows[OVERALL] = _row(pooled, sum(scene.length for scene in scenes.values()))
-    return rows
+    counts = {name: count(scene) for name, scene in scenes.items()}
+    rows = {name: _row(here) for name, here in counts.items()}
+    for name, here in counts.items():
+        if not here.gt_boxes:  # no share of nothing: as in TrackEval, its false positives tell in OVERALL alone
+            rows[name] |= {"MOTA": 0.0, "MOTAL": 0.0}
+    first, *others = counts.values()
+    return rows | {OVERALL: _row(sum(others, start=first))}
 
 
-def prepare(truth: TrackTable, result: TrackTable, length: int) -> Scene:
-    """Leave out what does not count, as the MOT16 kit does, and compute the overlaps of the rest."""
-    truth, result = truth.select(is_counted(truth)), result.select(~_are_distracted(truth, result))
+def prepare(truth: TrackTable, result: TrackTable, length: int, rule: Rule = PEDESTRIANS) -> Scene:
+    """Leave out what does not count, as the benchmarks' kits do, and find the overlaps of the rest."""
+    truth, result = _without_overlap(truth, 4 * LIMIT), _without_overlap(result, -4 * LIMIT)
+    result = result.select(~_are_distracted(truth, result, rule.distractors))
+    truth = truth.select(is_counted(truth, rule.classes))
     frames = np.union1d(truth.frames, result.frames)
-    gt_cuts, result_cuts = (np.searchsorted(table.frames, frames[1:]) for table in (truth, result))
+    gt_starts, result_starts = (
+        np.append(np.searchsorted(table.frames, frames), len(table)) for table in (truth, result)
+    )
+    pairs = [
+        part
+        for cuts in zip(gt_starts, gt_starts[1:], result_starts, result_starts[1:], strict=False)
+        for part in _overlapping(truth.boxes, result.boxes, *cuts)
+    ]
+    nothing = np.zeros(0, dtype=np.int64)
+    gt_rows, result_rows, overlaps = map(np.concatenate, zip((nothing, nothing, np.zeros(0)), *pairs, strict=True))
     return Scene(
-        gt_ids=np.split(np.unique(truth.ids, return_inverse=True)[1], gt_cuts),
-        result_ids=np.split(np.unique(result.ids, return_inverse=True)[1], result_cuts),
-        overlaps=list(map(iou, np.split(truth.boxes, gt_cuts), np.split(result.boxes, result_cuts))),
+        gt_ids=np.unique(truth.ids, return_inverse=True)[1],
+        result_ids=np.unique(result.ids, return_inverse=True)[1],
+        gt_starts=gt_starts,
+        result_starts=result_starts,
+        gt_rows=gt_rows,
+        result_rows=result_rows,
+        overlaps=overlaps,
         length=length,
     )
 
 
-def is_counted(truth: TrackTable) -> NDArray[np.bool_]:
-    """Mask [N] of the ground truth to be found: its flag is set, and it is a pedestrian where there are classes."""
+def is_counted(truth: TrackTable, classes: Sequence[int] = (PEDESTRIAN,)) -> NDArray[np.bool_]:
+    """Mask [N] of the ground truth to be found: its flag is set, and it is of these classes where there are classes."""
     flagged = truth.scores != 0
-    return flagged if truth.class_ids is None else flagged & (truth.class_ids == PEDESTRIAN)
+    return flagged if truth.class_ids is None else flagged & np.isin(truth.class_ids, classes)
 
 
-def _are_distracted(truth: TrackTable, result: TrackTable) -> NDArray[np.bool_]:
+def _without_overlap(table: TrackTable, aside: float) -> TrackTable:
+    """The table with boxes without area moved `aside` (pixels), where they overlap nothing: TrackEval's IoU of 0."""
+    boxes = np.where(table.has_area[:, None], table.boxes, aside + np.array([0.0, 0.0, 1.0, 1.0]))
+    return replace(table, boxes=boxes)
+
+
+def _overlapping(
+    gt: FloatArray, result: FloatArray, gt_start: int, gt_stop: int, start: int, stop: int
+) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
+    """Rows, rows and IoU of the boxes of one frame that overlap; those of a crowd in several parts."""
+    step = max(1, CHUNK // max(1, stop - start))
+    for first in range(gt_start, gt_stop, step):
+        overlap = iou(gt[first : min(first + step, gt_stop)], result[start:stop])
+        rows, columns = np.nonzero(overlap > EPSILON)
+        yield first + rows, start + columns, overlap[rows, columns]
+
+
+def _are_distracted(truth: TrackTable, result: TrackTable, distractors: Sequence[int]) -> NDArray[np.bool_]:
     """Mask [R] of results that match a distractor when all ground truth is assigned: neither right nor wrong."""
     distracted = np.zeros(len(result), dtype=bool)
     if truth.class_ids is None:
         return distracted
-    distractor = np.isin(truth.class_ids, DISTRACTORS)
+    distractor = np.isin(truth.class_ids, distractors)
     for frame in np.unique(truth.frames[distractor]):
         gt_start, gt_stop = np.searchsorted(truth.frames, (frame, frame + 1))
         start, stop = np.searchsorted(result.frames, (frame, frame + 1))
         overlap = iou(truth.boxes[gt_start:gt_stop], result.boxes[start:stop])
-        overlap[overlap < MIN_OVERLAP - np.finfo(float).eps] = 0.0
+        overlap[overlap < MIN_OVERLAP - EPSILON] = 0.0
         rows, columns = linear_sum_assignment(overlap, maximize=True)
         hit = (overlap[rows, columns] > 0) & distractor[gt_start:gt_stop][rows]
         distracted[start + columns[hit]] = True
     return distracted
+
+
+def _of_classes(name: str, truth: TrackTable, result: TrackTable, rule: Rule, say: Callable[[str], None]) -> TrackTable:
+    """The results of the classes asked for, where the results name theirs."""
+    if truth.class_ids is None:
+        say(f"{name}: ground truth names no classes, all of it counts")
+    if result.class_ids is None:
+        return result
+    wanted = np.isin(result.class_ids, rule.classes)
+    if not wanted.all():
+        others = _some(map(str, np.unique(result.class_ids[~wanted])))
+        say(f"{name}: {(~wanted).sum()} results left out, their classes ({others}) are others")
+    return result.select(wanted)
+
+
+def _say_what_cannot_match(
+    name: str, truth: TrackTable, counted: TrackTable, result: TrackTable, rule: Rule, say: Callable[[str], None]
+) -> None:
+    if not len(counted):
+        found, wanted = "no row has a flag but 0", ""
+        if truth.class_ids is not None and (truth.scores != 0).any():
+            found = f"rows have class {_some(map(str, np.unique(truth.class_ids[truth.scores != 0])))}"
+            wanted = f", expected {_some(map(str, rule.classes))}"
+        found = found if len(truth) else "it is empty"
+        say(f"{name}: nothing in ground truth counts, {found}{wanted}; every result is a false positive")
+    for table, what, taken in ((counted, "ground truth", "missed"), (result, "the result", "false positives")):
+        if empty := int((~table.has_area).sum()):
+            say(f"{name}: boxes without area in {what}: {empty}, counted as {taken}")
 
 
 def _names_to_score(
@@ -189,51 +271,35 @@ def _length(name: str, source: Source, truth: TrackTable, result: TrackTable) ->
     return max(known or 0, last_truth, last_result)
 
 
-def _as_trackeval(scene: Scene) -> dict[str, Any]:
-    return {
-        "gt_ids": scene.gt_ids,
-        "tracker_ids": scene.result_ids,
-        "similarity_scores": scene.overlaps,
-        "num_timesteps": scene.length,
-        "num_gt_dets": sum(map(len, scene.gt_ids)),
-        "num_tracker_dets": sum(map(len, scene.result_ids)),
-        "num_gt_ids": _count_ids(scene.gt_ids),
-        "num_tracker_ids": _count_ids(scene.result_ids),
-    }
-
-
-def _count_ids(ids: list[IntArray]) -> int:
-    return 1 + max((int(frame.max()) for frame in ids if len(frame)), default=-1)
-
-
-def _row(figures: list[dict[str, Any]], length: int) -> Row:
-    """One line of the table from trackeval's CLEAR, identity and HOTA figures; MOTAL and FAR as the MOT16 kit's."""
-    clear, identity, hota = figures
-    boxes = clear["CLR_TP"] + clear["CLR_FN"]
-    errors = clear["CLR_FN"] + clear["CLR_FP"]
+def _row(counts: Counts) -> Row:
+    """One line of the table; MOTAL and FAR as the MOT16 kit's."""
+    missed, wrong = counts.gt_boxes - counts.matches, counts.result_boxes - counts.matches
+    boxes = max(1, counts.gt_boxes)
+    hota_boxes = counts.gt_boxes + counts.result_boxes - counts.hota_matches
+    detection = counts.hota_matches / np.maximum(1, hota_boxes)
+    association = counts.hota_association / np.maximum(1, counts.hota_matches)
     percent = {
-        "IDF1": identity["IDF1"],
-        "IDP": identity["IDP"],
-        "IDR": identity["IDR"],
-        "Recall": clear["CLR_TP"] / boxes,
-        "Precision": clear["CLR_TP"] / max(1, clear["CLR_TP"] + clear["CLR_FP"]),
-        "MOTA": 1 - (errors + clear["IDSW"]) / boxes,
-        "MOTP": clear["MOTP"],
-        "MOTAL": 1 - (errors + np.log10(clear["IDSW"] + 1)) / boxes,
-        "HOTA": np.mean(hota["HOTA"]),
-        "DetA": np.mean(hota["DetA"]),
-        "AssA": np.mean(hota["AssA"]),
+        "IDF1": 2 * counts.identity / max(1, counts.gt_boxes + counts.result_boxes),
+        "IDP": counts.identity / max(1, counts.result_boxes),
+        "IDR": counts.identity / boxes,
+        "Recall": counts.matches / boxes,
+        "Precision": counts.matches / max(1, counts.result_boxes),
+        "MOTA": (counts.matches - wrong - counts.switches) / boxes,
+        "MOTP": counts.overlap / max(1, counts.matches),
+        "MOTAL": (counts.matches - wrong - np.log10(counts.switches + 1)) / boxes,
+        "HOTA": np.mean(np.sqrt(detection * association)),
+        "DetA": np.mean(detection),
+        "AssA": np.mean(association),
     }
-    counts = {
-        "GT": clear["MT"] + clear["PT"] + clear["ML"],
-        "MT": clear["MT"],
-        "PT": clear["PT"],
-        "ML": clear["ML"],
-        "FP": clear["CLR_FP"],
-        "FN": clear["CLR_FN"],
-        "IDs": clear["IDSW"],
-        "FM": clear["Frag"],
+    whole = {
+        "GT": counts.mostly + counts.partly + counts.lost,
+        "MT": counts.mostly,
+        "PT": counts.partly,
+        "ML": counts.lost,
+        "FP": wrong,
+        "FN": missed,
+        "IDs": counts.switches,
+        "FM": counts.fragments,
     }
-    row = {name: 100.0 * float(value) for name, value in percent.items()}
-    row |= {name: int(value) for name, value in counts.items()}
-    return row | {"FAR": float(clear["CLR_FP"] / length)}
+    row: Row = {name: 100.0 * float(value) for name, value in percent.items()}
+    return row | whole | {"FAR": wrong / max(1, counts.frames)}

@@ -23,11 +23,16 @@ Rows = Mapping[str, Mapping[str, float]]
 
 
 def print_table(rows: Rows, console: Console | None = None) -> None:
-    """Print name -> column -> value, a line a sequence; a line a column where the console is too narrow for that."""
+    """Print name -> column -> value, a line a sequence; a line a column where the console is too narrow for that.
+
+    Nothing is printed where standard output is closed.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
+    if console is None and sys.stdout is None:
+        return
     console = console or Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     lines = [["", *COLUMNS], *([name, *(_text(row, column) for column in COLUMNS)] for name, row in rows.items())]
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]

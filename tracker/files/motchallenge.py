@@ -22,6 +22,7 @@ from tracker.core.detections import LIMIT, Detections, FloatArray, IntArray
 from tracker.errors import InputError
 
 FIELDS = ("frame", "id", "left", "top", "width", "height", "score")
+EXACT = 2.0**53  # integers below it are exact in float64
 FIRST_FEATURE = 10  # DeepSORT's .npy: ten MOT columns, then the descriptor
 ROW = "%d,%d,%.4f,%.4f,%.4f,%.4f,%.4f,-1,-1,-1\n"
 
@@ -38,6 +39,7 @@ class DetectionTable:
         scores: [N] confidences; 1 where the file has none.
         features: [N, D] float32 descriptors, or None.
         class_ids: [N], or None.
+        dropped: how many rows had no area and were left out.
     """
 
     frames: IntArray
@@ -45,6 +47,7 @@ class DetectionTable:
     scores: FloatArray
     features: NDArray[np.float32] | None = None
     class_ids: IntArray | None = None
+    dropped: int = 0
 
     @classmethod
     def of_frames(cls, found: Sequence[tuple[int, Detections]]) -> DetectionTable:
@@ -94,6 +97,8 @@ class TrackTable:
         boxes: [N, 4] corners in pixels.
         scores: [N]; in ground truth the flag: 0 means "do not count".
         class_ids: [N] MOT16 classes (1 is pedestrian), or None where the file has no such column.
+
+    A box may be without area: it is still one to be found, or one too many.
     """
 
     frames: IntArray
@@ -105,26 +110,38 @@ class TrackTable:
     def __len__(self) -> int:
         return len(self.frames)
 
+    @property
+    def has_area(self) -> NDArray[np.bool_]:
+        """Mask [N] of the boxes that others can overlap."""
+        size = self.boxes[:, 2:] - self.boxes[:, :2]
+        return (size > 0).all(axis=1) & (size.prod(axis=1) > np.finfo(float).eps)
+
     def select(self, rows: NDArray[np.bool_]) -> TrackTable:
         """The rows of a mask [N]."""
         class_ids = None if self.class_ids is None else self.class_ids[rows]
         return TrackTable(self.frames[rows], self.ids[rows], self.boxes[rows], self.scores[rows], class_ids)
 
 
-def read_detections(path: str | Path) -> DetectionTable:
+def read_detections(path: str | Path, strict: bool = False) -> DetectionTable:
     """Read detections from MOT text or from DeepSORT's `.npy`, N x (10 + D).
 
     Text has 6 or more columns separated by commas or white space. Columns past the tenth are features. The eighth is
     a class where it holds non-negative integers only and nothing but -1 follows it: MOT15 keeps world coordinates
-    there, MOT16 and MOT17 -1. An empty file holds no detection.
+    there, MOT16 and MOT17 -1. An empty file holds no detection. Rows without area, as detectors write them that clip
+    boxes to the picture, are left out and counted.
+
+    Args:
+        strict: refuse rows without area.
 
     Raises:
         InputError: the file cannot be read, or a row is malformed.
     """
     path = Path(path)
     values, where = _read_npy(path) if path.suffix == ".npy" else _read_text(path)
-    frames, boxes, scores = _checked_columns(values, where)
+    frames, boxes, scores = _checked_columns(values, where, empty_boxes=not strict)
+    has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     order = np.argsort(frames, kind="stable")
+    order = order[has_area[order]]
     features = None
     if values.shape[1] > FIRST_FEATURE:
         with np.errstate(over="ignore"):
@@ -134,19 +151,22 @@ def read_detections(path: str | Path) -> DetectionTable:
             raise InputError(f"{where(int(np.argmin(finite)))}: a feature is not finite, expected numbers")
         features = features[order]
     class_ids = _classes_of_detections(values)
-    return DetectionTable(
-        frames[order], boxes[order], scores[order], features, None if class_ids is None else class_ids[order]
-    )
+    class_ids = None if class_ids is None else class_ids[order]
+    return DetectionTable(frames[order], boxes[order], scores[order], features, class_ids, len(frames) - len(order))
 
 
 def read_tracks(path: str | Path) -> TrackTable:
-    """Read results, or ground truth of MOT15 (10 columns, no classes) or MOT16 and later (8 or 9, class in the eighth).
+    """Read results or ground truth: MOT15 (10 columns), MOT16 and later (8 or 9), VisDrone (10).
+
+    The eighth column is a class where it can be: in 8 or 9 columns whole numbers from 1; in 10 whole numbers, not all
+    0, followed by a visible share or truncation (-1 to 1) and an occlusion (-1 to 2). MOT15 keeps world coordinates
+    there.
 
     Raises:
         InputError: the file cannot be read, a row is malformed, or an id occurs twice in a frame.
     """
     values, where = _read_text(Path(path))
-    frames, boxes, scores = _checked_columns(values, where)
+    frames, boxes, scores = _checked_columns(values, where, largest=EXACT, empty_boxes=True)
     whole = (values[:, 1] >= 0) & (values[:, 1] == np.floor(values[:, 1]))
     _require(whole, values, 1, "an integer from 0 (is this a file of detections?)", where)
     ids = values[:, 1].astype(np.int64)
@@ -155,9 +175,7 @@ def read_tracks(path: str | Path) -> TrackTable:
     if len(twice):
         row = int(order[twice + 1].min())
         raise InputError(f"{where(row)}: id {ids[row]} occurs twice in frame {frames[row]}, expected once")
-    class_ids = None
-    if values.shape[1] in (8, 9) and _are_whole(values[:, 7], minimum=1):
-        class_ids = values[:, 7].astype(np.int64)[order]
+    class_ids = values[order, 7].astype(np.int64) if _names_classes(values) else None
     return TrackTable(frames[order], ids[order], boxes[order], scores[order], class_ids)
 
 
@@ -228,17 +246,25 @@ def _read_npy(path: Path) -> tuple[FloatArray, Where]:
     return array, lambda row: f"{path}, row {row} (counted from 0)"
 
 
-def _checked_columns(values: FloatArray, where: Where) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Frames [N], boxes [N, 4] xyxy and scores [N] of raw rows [N, C >= 6], or InputError."""
+def _checked_columns(
+    values: FloatArray, where: Where, largest: float = LIMIT, empty_boxes: bool = False
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Frames [N], boxes [N, 4] xyxy and scores [N] of raw rows [N, C >= 6], or InputError.
+
+    Frame numbers and ids lie below `largest`, everything else below LIMIT.
+    """
     with np.errstate(over="ignore"):
         used = values[:, :7].astype(np.float64)
     for column in range(used.shape[1]):
-        _require(np.abs(used[:, column]) < LIMIT, used, column, "a finite number", where)
+        _require(np.isfinite(used[:, column]), used, column, "a finite number", where)
+        limit = largest if column < 2 else LIMIT
+        _require(np.abs(used[:, column]) < limit, used, column, f"a number below {limit:.0f}", where)
     whole = (used[:, 0] >= 1) & (used[:, 0] == np.floor(used[:, 0]))
     _require(whole, used, 0, "an integer from 1 (MOTChallenge counts frames from 1)", where)
     boxes = tlwh_to_xyxy(used[:, 2:6])
-    for column, has_size in zip((4, 5), (boxes[:, 2:] > boxes[:, :2]).T, strict=True):
-        _require(has_size, used, column, "a positive number of pixels", where)
+    if not empty_boxes:
+        for column, has_size in zip((4, 5), (boxes[:, 2:] > boxes[:, :2]).T, strict=True):
+            _require(has_size, used, column, "a positive number of pixels", where)
     scores = used[:, 6] if used.shape[1] == 7 else np.ones(len(used))
     return used[:, 0].astype(np.int64), boxes, scores
 
@@ -246,7 +272,9 @@ def _checked_columns(values: FloatArray, where: Where) -> tuple[IntArray, FloatA
 def _require(valid: NDArray[np.bool_], values: FloatArray, column: int, expected: str, where: Where) -> None:
     if not valid.all():
         row = int(np.argmin(valid))
-        raise InputError(f"{where(row)}: {FIELDS[column]} is {values[row, column]:.10g}, expected {expected}")
+        found = values[row, column]
+        shown = f"{found:.0f}" if abs(found) < 1e20 and found == np.floor(found) else f"{found:.10g}"
+        raise InputError(f"{where(row)}: {FIELDS[column]} is {shown}, expected {expected}")
 
 
 def _classes_of_detections(values: FloatArray) -> IntArray | None:
@@ -254,6 +282,16 @@ def _classes_of_detections(values: FloatArray) -> IntArray | None:
         return None
     column = values[:, 7].astype(np.float64)
     return column.astype(np.int64) if _are_whole(column, minimum=0) else None
+
+
+def _names_classes(values: FloatArray) -> bool:
+    """Whether the eighth column of tracks [N, C] holds classes: see `read_tracks`."""
+    if values.shape[1] in (8, 9):
+        return _are_whole(values[:, 7], minimum=1)
+    if values.shape[1] != 10 or not _are_whole(values[:, 7], minimum=0) or not values[:, 7].any():
+        return False
+    shown, hidden = values[:, 8], values[:, 9]
+    return bool((((shown >= 0) & (shown <= 1)) | (shown == -1)).all() and np.isin(hidden, (-1, 0, 1, 2)).all())
 
 
 def _are_whole(column: FloatArray, minimum: int) -> bool:
@@ -290,6 +328,9 @@ def write_results(path: str | Path, frames: IntArray, ids: IntArray, boxes: Floa
 
 
 def _rows(frames: IntArray, ids: IntArray, boxes: FloatArray, scores: FloatArray) -> str:
+    if np.max(frames, initial=0) >= EXACT:
+        found = f"frame number {np.max(frames)}"
+        raise InputError(f"{found}: expected below {EXACT:.0f}, or the result could not be read back")
     numbers = np.column_stack((frames, ids, xyxy_to_tlwh(boxes), scores))
     return "".join([ROW % tuple(row) for row in numbers.tolist()])
 

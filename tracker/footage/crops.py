@@ -21,7 +21,8 @@ from tracker.core.boxes import area, intersection, iou
 from tracker.core.detections import FloatArray, Image, IntArray
 from tracker.core.tracklets import link
 from tracker.errors import InputError
-from tracker.evaluate.scores import MIN_OVERLAP, is_counted
+from tracker.evaluate.metrics import MIN_OVERLAP
+from tracker.evaluate.scores import is_counted
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
 from tracker.input.detectors import Detector, is_detector, load_detector
 from tracker.input.frames import open_frames
@@ -177,7 +178,7 @@ def _detected_boxes(sequence: Sequence, names: list[str], rule: CropRule, progre
     truth = None
     if sequence.ground_truth is not None:
         truth = read_tracks(sequence.ground_truth)
-        truth = truth.select(is_counted(truth))
+        truth = truth.select(is_counted(truth) & truth.has_area)
     return link_detections(table, rule, truth)
 
 
@@ -226,7 +227,7 @@ def _true_boxes(sequence: Sequence, rule: CropRule) -> LinkedBoxes | None:
     if sequence.ground_truth is None:
         return None
     truth = read_tracks(sequence.ground_truth)
-    counted = is_counted(truth)
+    counted = is_counted(truth) & truth.has_area
     visible = visibility(sequence.ground_truth, truth)[counted]
     truth = truth.select(counted)
     tracklets = link(truth.frames, truth.boxes)  # as for detections: a tracklet must not tell identities
@@ -235,12 +236,12 @@ def _true_boxes(sequence: Sequence, rule: CropRule) -> LinkedBoxes | None:
 
 
 def visibility(path: Path, truth: TrackTable) -> FloatArray:
-    """Visible share [N] of the boxes of a checked ground truth, in its order; 1 where the file does not say (MOT15)."""
+    """Visible share [N] of the boxes of a checked ground truth, in its order; 1 where the file does not say."""
     if truth.class_ids is None:
         return np.ones(len(truth))
     lines = path.read_text(encoding="utf-8-sig").replace(",", " ").splitlines()
     rows = np.loadtxt(lines, comments=None, ndmin=2)
-    return rows[np.lexsort((rows[:, 1], rows[:, 0])), 8] if rows.shape[1] > 8 else np.ones(len(truth))
+    return rows[np.lexsort((rows[:, 1], rows[:, 0])), 8] if rows.shape[1] == 9 else np.ones(len(truth))
 
 
 def cut_boxes(

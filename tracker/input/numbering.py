@@ -122,6 +122,7 @@ def renumbered(table: DetectionTable, frames: object) -> DetectionTable:
         table.scores[ascend],
         None if table.features is None else table.features[ascend],
         None if table.class_ids is None else table.class_ids[ascend],
+        table.dropped,
     )
 
 

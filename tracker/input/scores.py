@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from tracker.core.detections import FloatArray
+from tracker.files.motchallenge import DetectionTable
+
+if TYPE_CHECKING:
+    from tracker.core.config import TrackerConfig
 
 ROUNDING = 0.01  # beyond 0 or 1 that is still a probability
 UNKNOWN = -1.0  # MOTChallenge's word for a column that nobody filled
@@ -38,3 +45,14 @@ def as_probabilities(scores: FloatArray) -> tuple[FloatArray, str | None]:
     return np.interp(ranks, RANKS, MEANING), (
         f"{span} are on no scale that is known: the upper 60 % may start tracks, the lowest 10 % are left out"
     )
+
+
+def on_scale(table: DetectionTable, config: TrackerConfig) -> tuple[DetectionTable, str | None]:
+    """The detections with scores on the scale of the preset's thresholds, and what they were taken for if changed.
+
+    A preset without `low_confidence` compares scores as they are, on whatever scale.
+    """
+    if config.low_confidence is None:
+        return table, None
+    scores, note = as_probabilities(table.scores)
+    return replace(table, scores=scores), note

@@ -70,20 +70,24 @@ class Observer:
         self._size = None if not sequence.width or not sequence.height else (sequence.width, sequence.height)
         self._cuts = CutWatch()
         self._ids: set[int] = set()
-        self._counts = np.zeros(3, np.int64)  # seen, below the least score, above that of a new track
+        self._seen = self._below = self._starting = 0  # detections: all, below the least score, fit for a new track
         self._outside = self._flat = 0
         self._largest = -np.inf
         self._since: int | None = None
         self.frames = 0
 
-    def see(self, frame_index: int, image: Image | None, detections: Detections, tracks: Tracks, tracker: Tracker) -> None:
+    def see(
+        self, frame_index: int, image: Image | None, detections: Detections, tracks: Tracks, tracker: Tracker
+    ) -> None:
         """Take in one frame and what the tracker made of it."""
         self.frames += 1
         self._ids.update(tracks.ids.tolist())
         scores = detections.scores
         if len(scores):
             low, high = self._config.least_confidence, self._config.starting_confidence
-            self._counts += (len(scores), np.count_nonzero(scores < low), np.count_nonzero(scores >= high))
+            self._seen += len(scores)
+            self._below += int(np.count_nonzero(scores < low))
+            self._starting += int(np.count_nonzero(scores >= high))
             self._largest = max(self._largest, float(scores.max()))
         self._flat += detections.dropped
         if image is not None:
@@ -101,7 +105,7 @@ class Observer:
             why_off: why nothing has features, if that is so.
             notes: doubts from before the first frame.
         """
-        seen, below, starting = self._counts.tolist()
+        seen, below, starting = self._seen, self._below, self._starting
         flat = self._flat if self._found is None else self._found.dropped
         read = seen + flat if self._found is None else len(self._found) + flat
         used = tracker.detections_used

@@ -37,7 +37,8 @@ def about_boxes(boxes: FloatArray, size: Size | None, seen: int, away: int) -> I
     elif len(boxes) >= ENOUGH and _could_be_corners(boxes, size):
         yield f"every width is larger than left, every height than top: are these corners? {expected}"
     if size is not None and away > seen / 2:
-        yield f"{away} of {seen} boxes lie outside the picture of {size[0]}x{size[1]}: made for another size? {expected}"
+        where = f"the picture of {size[0]}x{size[1]}"
+        yield f"{away} of {seen} boxes lie outside {where}: made for another size? {expected}"
 
 
 def _could_be_corners(boxes: FloatArray, size: Size | None) -> bool:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,7 +140,7 @@ class FeatureCache:
         except InputError as error:
             say(f"{error}; its features are computed again")
             return None
-        return DetectionTable(table.frames, table.boxes, table.scores, features, table.class_ids)
+        return replace(table, features=features)
 
     def keeping(self, described: Iterable[Observed]) -> Iterator[Observed]:
         """The same frames, whose features are remembered as they pass."""

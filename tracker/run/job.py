@@ -77,6 +77,16 @@ class Summary:
     seconds: float
     timing: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def frames(self) -> int:
+        """How many were tracked."""
+        return self.account.frames
+
+    @property
+    def tracks(self) -> int:
+        """How many there are."""
+        return self.account.tracks
+
 
 def require_possible(job: Job) -> None:
     """InputError where a job asks for what cannot be, as far as shows before anything is read."""

@@ -67,10 +67,9 @@ def _collect(results: Iterator[Summary]) -> list[Summary]:
 
 
 def _tell(summary: Summary) -> None:
-    account = summary.account
-    rate = account.frames / max(summary.seconds, 1e-9)
-    say(f"{summary.name}: {account.tracks} tracks in {account.frames} frames, {rate:.0f} frames/s -> {summary.out}")
-    for line in account.lines():
+    rate = summary.frames / max(summary.seconds, 1e-9)
+    say(f"{summary.name}: {summary.tracks} tracks in {summary.frames} frames, {rate:.0f} frames/s -> {summary.out}")
+    for line in summary.account.lines():
         say(f"{summary.name}: {line}")
 
 

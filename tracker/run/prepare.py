@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from embedding.progress import Progress
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable
 from tracker.input.frames import Frames, open_frames
-from tracker.input.scores import as_probabilities
+from tracker.input.scores import on_scale
 from tracker.input.sequences import Sequence
 from tracker.run.features import FeatureCache
 from tracker.run.job import Job
@@ -24,23 +23,18 @@ if TYPE_CHECKING:
 def graded(job: Job, found: Found) -> tuple[Found, list[str]]:
     """The detections with scores on the scale of the preset's thresholds, and what there is to say about them.
 
-    A preset without `low_confidence` takes scores as they are, on whatever scale.
-
     Raises:
         InputError: something is doubtful and the job is strict.
     """
     if not isinstance(found, DetectionTable):
         return found, []
-    notes = []
-    if job.config.low_confidence is not None:
-        scores, note = as_probabilities(found.scores)
-        found = replace(found, scores=scores)
-        notes += [note] if note else []
-    if job.strict and notes:
-        raise InputError(f"{job.detections}: {notes[0]}; --strict takes scores from 0 to 1")
+    found, note = on_scale(found, job.config)
+    if job.strict and note is not None:
+        raise InputError(f"{job.detections}: {note}; --strict takes scores from 0 to 1")
+    notes = [] if note is None else [note]
     first, stride = looked_at(found)
     if stride > 1:
-        notes.append(f"detections in every {stride}. frame from {first} on: the frames between were not looked at")
+        notes.append(f"detections in one frame of {stride} from frame {first} on: nobody looked at those between")
     return found, notes
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracker import InputError, Tracker, TrackerConfig
-from tracker.evaluate.scores import Row, is_counted, prepare, score
+from tracker.evaluate.scores import Row, Rule, is_counted, prepare, score
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
+from tracker.input.scores import on_scale
 from tracker.input.sequences import Sequence, find_detections, find_sequences
 from tracker.run.offline import TrackRecord
 from tracker.tune.parameters import require_optuna
@@ -116,13 +117,14 @@ def _digest(detections: DetectionTable, truth: TrackTable, length: int) -> str:
 def run_case(config: TrackerConfig, case: Case) -> Row:
     """Track the case from its first frame to its last and score it; columns of `tracker.evaluate.table`."""
     tracking = Tracker(config)
+    shown, _ = on_scale(case.detections, config)
     parts = []
     for frame in range(1, case.length + 1):
-        detections = case.detections.at(frame)
+        detections = shown.at(frame)
         parts.append(TrackRecord.of_frame(frame, tracking.update(detections, frame), detections))
     record = TrackRecord.concatenate(parts)
     result = TrackTable(record.frames, record.ids, record.boxes, record.scores)
-    return score({case.name: prepare(case.truth, result, case.length)})[case.name]
+    return score({case.name: prepare(case.truth, result, case.length, Rule.of(case.sequence))})[case.name]
 
 
 class Scores:

@@ -35,8 +35,58 @@ def test_it_prints_a_table_and_writes_json(truth: Path, tmp_path: Path) -> None:
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines[0][:3] == ["IDF1", "IDP", "IDR"]
     assert [line[0] for line in lines[1:3]] == ["A", "OVERALL"]
-    assert "largest difference from motmetrics" in done.stdout
+    for program in ("trackeval", "motmetrics"):
+        assert f"largest difference from {program}" in done.stdout
     assert json.loads((tmp_path / "scores.json").read_text())["OVERALL"]["Recall"] == 50.0
+
+
+@pytest.mark.parametrize(
+    ("options", "precision"),
+    [
+        ([], 50.0),  # the result on a bicycle is wrong
+        (["--benchmark", "mot20"], 100.0),  # or a distractor
+        (["--classes", "1,6"], 100.0),  # or wanted
+        (["--classes", "6"], 50.0),  # and the other one is wrong
+    ],
+)
+def test_options_choose_which_boxes_count(tmp_path: Path, options: list[str], precision: float) -> None:
+    rows = ["1,1,0,0,10,20,1", "1,2,50,0,10,20,1"]
+    (tmp_path / "A" / "gt").mkdir(parents=True)
+    (tmp_path / "A" / "gt" / "gt.txt").write_text(f"{rows[0]},1,1\n{rows[1]},6,1\n")
+    (tmp_path / "A.txt").write_text("\n".join(rows))
+    options += ["--gt", tmp_path / "A", "--results", tmp_path / "A.txt", "--json", tmp_path / "scores.json"]
+    with pytest.raises(SystemExit) as ended:
+        run_command(main, "evaluate", list(map(str, options)))
+    assert ended.value.code == 0
+    assert json.loads((tmp_path / "scores.json").read_text())["A"]["Precision"] == precision
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--classes", "1,x"], "--classes 1,x: expected class numbers"),
+        (["--classes", ""], "--classes : expected class numbers"),
+        (["--classes", "1", "--benchmark", "MOT15"], "MOT15's ground truth has no classes"),
+        (["--benchmark", "KITTI"], "'KITTI' is not one of"),
+    ],
+)
+def test_options_that_choose_nothing_are_refused(
+    truth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    (tmp_path / "A.txt").write_text("1,7,0,0,10,20\n")
+    with pytest.raises(SystemExit) as ended:
+        run_command(main, "evaluate", [*options, "--gt", str(truth), "--results", str(tmp_path / "A.txt")])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize("ending", ["| true", "| head -1", ">&-"])
+def test_nobody_has_to_read_what_it_prints(truth: Path, tmp_path: Path, ending: str) -> None:
+    (tmp_path / "A.txt").write_text("1,7,0,0,10,20\n")
+    command = f"'{sys.executable}' -m tools.evaluate --check --gt '{truth}' --results '{tmp_path}/A.txt' {ending}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(

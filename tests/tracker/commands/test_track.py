@@ -302,7 +302,6 @@ def test_minutes_without_an_adaptation(root: Path, capsys: pytest.CaptureFixture
         ("1,-1,5,5,10,20,1\n2,-1,5,5\n", "det.txt, line 2: 4 fields, expected 7"),
         ("1,-1,nan,5,10,20,1\n", "left is nan, expected a finite number"),
         ("1,-1,5,inf,10,20,1\n", "top is inf, expected a finite number"),
-        ("1,-1,5,5,-10,20,1\n", "width is -10, expected a positive number of pixels"),
         ("0,-1,5,5,10,20,1\n", "frame is 0, expected an integer from 1"),
         ("1.5,-1,5,5,10,20,1\n", "frame is 1.5, expected an integer from 1"),
         ("\x00\x01\x02", "det.txt"),

@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from tracker.errors import InputError
-from tracker.evaluate.motmetrics_check import largest_differences, score_with_motmetrics
-from tracker.evaluate.scores import OVERALL, evaluate, load_scenes, prepare, score
+from tracker.evaluate.cross_check import largest_differences, score_with_motmetrics, score_with_trackeval
+from tracker.evaluate.scores import OVERALL, Rule, evaluate, load_scenes, prepare, score
 from tracker.evaluate.table import COLUMNS, print_table, write_json
 from tracker.files.motchallenge import TrackTable, read_tracks, write_results
 
@@ -119,6 +119,79 @@ def test_a_distractor_takes_a_result_only_if_it_is_its_best_match() -> None:
     assert (row["FP"], row["FN"]) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("shift", "false_positives"),
+    [
+        (10 / 3, 0),  # IoU (10 - 10/3) / (10 + 10/3) = 1/2: the reflection takes the result
+        (3.34, 1),  # just below a half
+        (4.28, 1),  # 0.4
+    ],
+)
+def test_a_distractor_takes_a_result_from_an_overlap_of_a_half(shift: float, false_positives: int) -> None:
+    truth = table([(1, 1, 0), (1, 2, 100)], [1, 12])
+    row = evaluate({"A": truth}, {"A": table([(1, 1, 0), (1, 2, 100 + shift)])})["A"]
+    assert row["FP"] == false_positives
+
+
+@pytest.mark.parametrize(
+    ("name", "benchmark", "classes", "expected"),
+    [
+        ("MOT20-01", None, None, (10, 0)),  # a bicycle is a distractor there
+        ("MOT20-01-FRCNN", None, None, (10, 0)),
+        ("MOT16-02", None, None, (10, 10)),  # and a false positive elsewhere
+        ("A", None, None, (10, 10)),
+        ("A", "MOT20", None, (10, 0)),
+        ("MOT20-01", "MOT17", None, (10, 10)),
+        ("MOT20-01", "none", None, (10, 10)),
+        ("A", "MOT15", None, (20, 0)),  # no classes: all are people
+        ("A", None, (6,), (10, 10)),  # the bicycles are wanted, the people in the way
+        ("MOT20-01", None, (6,), (10, 10)),  # what is wanted distracts nobody
+        ("A", None, (1, 6), (20, 0)),
+    ],
+)
+def test_the_benchmark_and_the_classes_say_which_boxes_count(
+    name: str, benchmark: str | None, classes: tuple[int, ...] | None, expected: tuple[int, int]
+) -> None:
+    rows = [(frame, thing, 100 * thing) for frame in range(1, 11) for thing in (1, 2)]
+    truth, result = table(rows, [1, 6] * 10), table(rows)
+    row = evaluate({name: truth}, {name: result}, benchmark=benchmark, classes=classes)[name]
+    assert (row["Recall"] * (row["FN"] == 0), row["FP"]) == (100.0, expected[1])
+    assert prepare(truth, result, 10, Rule.of(name, benchmark, classes)).gt_ids.size == (
+        expected[0] if benchmark != "MOT15" else 10  # where the table still has its classes
+    )
+
+
+def test_results_that_name_classes_are_chosen_from_with_the_classes_alone() -> None:
+    rows = [(frame, thing, 100 * thing) for frame in range(1, 11) for thing in (1, 2)]
+    truth, result, said = table(rows, [1, 3] * 10), table(rows, [1, 3] * 10), []
+    assert evaluate({"A": truth}, {"A": result})["A"]["FP"] == 10  # by default a result is a person
+    assert evaluate({"A": truth}, {"A": result}, classes=(3,), say=said.append)["A"]["MOTA"] == 100.0
+    assert said == ["A: 10 results left out, their classes (1) are others"]
+    unnamed = replace(truth, class_ids=None)
+    assert evaluate({"A": unnamed}, {"A": table(rows)}, classes=(3,), say=said.append)["A"]["MOTA"] == 100.0
+    assert said[1:] == ["A: ground truth names no classes, all of it counts"]
+
+
+def test_boxes_without_area_are_missed_or_wrong_and_said() -> None:
+    truth = table([(1, 1, 0), (1, 2, 100), (2, 1, 0), (2, 2, 100)])
+    flat = replace(truth, boxes=truth.boxes * [1, 1, 1, 0])
+    inverted = replace(truth, boxes=truth.boxes[:, [2, 1, 0, 3]])  # width -10
+    said: list[str] = []
+    for empty in (flat, inverted):
+        mixed = replace(truth, boxes=np.concatenate((empty.boxes[:1], truth.boxes[1:])))
+        for ours, theirs in ((mixed, truth), (truth, mixed), (mixed, mixed)):
+            row = evaluate({"A": ours}, {"A": theirs}, say=said.append)["A"]
+            assert (row["FN"], row["FP"]) == (1, 1)
+    assert said[:2] == [
+        "A: boxes without area in ground truth: 1, counted as missed",
+        "A: boxes without area in the result: 1, counted as false positives",
+    ]
+    assert len(said) == 8
+    for ours, theirs, what in ((flat, truth, "ground truth"), (truth, flat, "the result")):
+        with pytest.raises(InputError, match=f"nothing matches. A: no box of {what} has an area"):
+            evaluate({"A": ours}, {"A": theirs}, say=silent)
+
+
 def test_overall_pools_counts() -> None:
     long = table([(frame, 1, 0) for frame in range(1, 9)])
     short = table([(1, 1, 0), (2, 1, 0)])
@@ -161,8 +234,37 @@ def test_an_empty_result_and_ground_truth_in_which_nothing_counts() -> None:
     rows = evaluate({"A": truth, "B": truth}, {"A": nothing, "B": truth}, say=said.append)
     assert (rows["A"]["MOTA"], rows["A"]["ML"], rows[OVERALL]["Recall"]) == (0.0, 1, 50.0)
     assert said == ["A: the result is empty"]
-    with pytest.raises(InputError, match="A: ground truth has no box that counts"):
-        evaluate({"A": replace(truth, class_ids=np.array([3, 3]))}, {"A": truth})
+
+
+def test_a_sequence_in_which_nobody_counts_has_false_positives_only() -> None:
+    """As in trackeval: no share of nothing, but OVERALL counts them."""
+    truth = table([(1, 1, 0), (2, 1, 0)], [1, 1])
+    nothing = truth.select(np.zeros(2, dtype=bool))
+    cars, flagged = replace(truth, class_ids=np.array([3, 4])), replace(truth, scores=np.zeros(2))
+    said: list[str] = []
+    for nobody in (cars, flagged, nothing):
+        scenes = load_scenes({"A": nobody, "B": truth}, {"A": truth, "B": truth}, count_missing=False, say=said.append)
+        rows = score(scenes)
+        assert (rows["A"]["FP"], rows["A"]["GT"], rows["A"]["MOTA"], rows["A"]["HOTA"]) == (2, 0, 0.0, 0.0)
+        assert rows[OVERALL]["MOTA"] == 0.0  # two of B's are found, and A's two are wrong
+        alone = {"A": scenes["A"]}
+        for column, (difference, _) in largest_differences(score(alone), score_with_trackeval(alone)).items():
+            assert difference == 0.0, column
+        assert score(alone)[OVERALL]["MOTA"] == -200.0
+    assert said == [
+        f"A: nothing in ground truth counts, {found}; every result is a false positive"
+        for found in ("rows have class 3, 4, expected 1", "no row has a flag but 0", "it is empty")
+    ]
+    row = evaluate({"A": cars}, {"A": nothing}, say=silent)["A"]  # which found nothing, rightly
+    assert (row["FP"], row["FN"], row["MOTA"], row["FAR"]) == (0, 0, 0.0, 0.0)
+
+
+def test_ids_and_frames_may_be_any_whole_numbers(tmp_path: Path) -> None:
+    """Hashes, and pictures named by Unix time in milliseconds."""
+    truth = walkers()
+    large = replace(truth, ids=truth.ids + 5_000_000_000, frames=truth.frames * 40 + 1_700_000_000_000)
+    write_results(tmp_path / "A.txt", large.frames, large.ids, large.boxes, large.scores)
+    assert evaluate({"A": tmp_path / "A.txt"}, {"A": tmp_path / "A.txt"})["A"]["IDF1"] == 100.0
 
 
 def walkers() -> TrackTable:
@@ -273,8 +375,8 @@ def test_equal_to_trackevals_own_pipeline(
 
 
 @pytest.mark.parametrize("folder", ["mot15/TUD-Campus", "mot15/TUD-Stadtmitte", "mot16/MOT16-09"])
-def test_parity_with_motmetrics(shared: Path, folder: str) -> None:
-    """Identity to the digit; CLEAR up to how long a lost object keeps its claim on a result (see motmetrics_check)."""
+def test_parity_with_trackeval_and_motmetrics(shared: Path, folder: str) -> None:
+    """trackeval to the digit; motmetrics' identity too, its CLEAR nearly (see tracker.evaluate.cross_check)."""
     truth = read_tracks(shared / "data" / folder / "gt" / "gt.txt")
     scenes = load_scenes({"A": truth}, {"A": perturbed(truth)}, count_missing=False, say=silent)
     differences = largest_differences(score(scenes), score_with_motmetrics(scenes))
@@ -282,6 +384,8 @@ def test_parity_with_motmetrics(shared: Path, folder: str) -> None:
         assert differences[column][0] == pytest.approx(0.0, abs=1e-9), column
     for column in ("Recall", "Precision", "MOTA", "MOTP"):
         assert differences[column][0] < 0.2, (column, differences[column])
+    differences = largest_differences(score(scenes), score_with_trackeval(scenes))
+    assert max(difference for difference, _ in differences.values()) < 1e-9
 
 
 def test_scoring_is_blind_to_order_and_names_of_ids(shared: Path) -> None:

@@ -99,9 +99,6 @@ def test_frames_are_sorted_stably_and_looked_up(tmp_path: Path) -> None:
         ("1,-1,0,0,inf,5,1\n", "line 1: width is inf"),
         ("1,-1,0,0,5,5,nan\n", "line 1: score is nan"),
         ("1,-1,0,1e300,5,5,1\n", "line 1: top is 1e\\+300"),  # finite, but no pixel
-        ("1,-1,0,0,-5,5,1\n", "line 1: width is -5, expected a positive number"),
-        ("1,-1,0,0,5,0,1\n", "line 1: height is 0"),
-        ("1,-1,9e8,0,1e-9,5,1\n", "line 1: width is 1e-09"),  # vanishes beside its left edge
         ("0,-1,0,0,5,5,1\n", r"line 1: frame is 0, expected an integer from 1 \(MOTChallenge counts frames from 1\)"),
         ("1.5,-1,0,0,5,5,1\n", "line 1: frame is 1.5"),
         (b"1,-1,0,0,5,5,1\n\xff\xfe\x00\x01", "line 2: byte 0xff is not text"),  # binary rubbish
@@ -115,6 +112,28 @@ def test_a_malformed_row_is_named(tmp_path: Path, text: str | bytes, said: str) 
     with pytest.raises(InputError, match=f"^{re.escape(str(path))}, {said}") as raised:
         read_detections(path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("1,-1,0,0,-5,5,1", "width is -5, expected a positive number"),
+        ("1,-1,0,0,5,0,1", "height is 0, expected a positive number"),
+        ("1,-1,9e8,0,1e-9,5,1", "width is 1e-09, expected a positive number"),  # vanishes beside its left edge
+    ],
+)
+def test_a_row_without_area_is_left_out_and_counted(tmp_path: Path, row: str, said: str) -> None:
+    path = written(tmp_path, f"2,-1,3,0,5,5,0.3,-1,-1,-1,7\n{row},-1,-1,-1,8\n1,-1,4,0,5,5,0.4,-1,-1,-1,9\n")
+    table = read_detections(path)
+    assert table.dropped == 1
+    assert table.features is not None
+    assert [table.frames.tolist(), table.scores.tolist(), table.features.ravel().tolist()] == [
+        [1, 2],
+        [0.4, 0.3],
+        [9, 7],
+    ]
+    with pytest.raises(InputError, match=f"line 2: {said}"):
+        read_detections(path, strict=True)
 
 
 def test_what_is_no_file_is_named(tmp_path: Path) -> None:
@@ -186,8 +205,14 @@ def test_npy_with_pickled_objects_is_refused(tmp_path: Path) -> None:
         ("1,5,0,0,5,5,1,1,0.86\n1,2,0,0,5,5,0,11,1", [11, 1]),  # MOT16: class, visibility; sorted by id
         ("1,5,0,0,5,5,1,1", [1]),
         ("1,5,0,0,5,5,1,4.48,5.5,0", None),  # MOT15: world coordinates
+        ("1,5,0,0,5,5,1,3,2,0", None),  # which may happen to be whole
+        ("1,5,0,0,5,5,1,3,1,7\n2,5,0,0,5,5,1,4,-1,0", None),
+        ("1,5,0,0,5,5,1,0,0,0", None),  # a column of zeros says nothing
         ("1,5,0,0,5,5,1,-1,-1,-1", None),
         ("1,5,0,0,5,5", None),
+        ("1,5,0,0,5,5,1,4,0,2\n2,5,0,0,5,5,0,0,-1,-1\n", [4, 0]),  # VisDrone: class, truncation, occlusion
+        ("1,5,0,0,5,5,1,1,-1,-1\n2,5,0,0,5,5,1,3,-1,-1\n", [1, 3]),  # padded with -1
+        ("1,5,0,0,5,5,1,2,0.35,-1", [2]),  # with the visible share
     ],
 )
 def test_ground_truth_of_either_layout(tmp_path: Path, text: str, class_ids: list[int] | None) -> None:
@@ -201,12 +226,37 @@ def test_ground_truth_of_either_layout(tmp_path: Path, text: str, class_ids: lis
         ("1,5,0,0,5,5,1\n2,5,0,0,5,5,1\n1,5,9,9,5,5,1", "line 3: id 5 occurs twice in frame 1"),
         ("1,-1,0,0,5,5,1", r"line 1: id is -1, expected an integer from 0 \(is this a file of detections\?\)"),
         ("1,1.5,0,0,5,5,1", "line 1: id is 1.5"),
-        ("1,nan,0,0,5,5,1", "line 1: id is nan"),
+        ("1,nan,0,0,5,5,1", "line 1: id is nan, expected a finite number"),
+        ("1,9007199254740992,0,0,5,5,1", "id is 9007199254740992, expected a number below 9007199254740992"),
+        ("1e18,1,0,0,5,5,1", "frame is 1000000000000000000, expected a number below 9007199254740992"),
+        ("1,1,0,1e9,5,5,1", "top is 1000000000, expected a number below 1000000000"),
+        ("1,1,0,0,inf,5,1", "width is inf, expected a finite number"),
     ],
 )
-def test_tracks_with_bad_ids_are_named(tmp_path: Path, text: str, said: str) -> None:
+def test_tracks_with_bad_ids_or_numbers_are_named(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         read_tracks(written(tmp_path, text))
+
+
+def test_large_frames_and_ids_of_tracks_are_exact(tmp_path: Path) -> None:
+    table = read_tracks(written(tmp_path, "1700000000123,9007199254740991,0,0,5,5,1\n1700000000123,5e9,0,0,5,5,1\n"))
+    assert table.frames.tolist() == [1700000000123] * 2
+    assert table.ids.tolist() == [5_000_000_000, 2**53 - 1]
+
+
+def test_tracks_may_have_boxes_without_area(tmp_path: Path) -> None:
+    """Official ground truth has them (VisDrone), and so has a result that was written with few digits."""
+    rows = ("1,1,0,0,5,5", "1,2,0,0,0,5", "1,3,0,0,5,0", "1,4,9,9,-5,-5", "1,5,9e8,0,1e-9,5", "1,6,0,0,1e-9,1e-9")
+    assert read_tracks(written(tmp_path, "\n".join(rows))).has_area.tolist() == [True] + [False] * 5
+
+
+def test_no_result_is_written_that_could_not_be_read_back(tmp_path: Path) -> None:
+    """Frames named by nanoseconds, say."""
+    ids, boxes = np.array([1]), np.array([[0.0, 0, 5, 5]])
+    write_results(tmp_path / "a.txt", np.array([2**53 - 1]), ids, boxes, np.ones(1))
+    assert read_tracks(tmp_path / "a.txt").frames.tolist() == [2**53 - 1]
+    with pytest.raises(InputError, match="frame number 9007199254740992: expected below 9007199254740992"):
+        write_results(tmp_path / "a.txt", np.array([2**53]), ids, boxes, np.ones(1))
 
 
 def test_every_real_file_is_read(shared: Path) -> None:
@@ -293,7 +343,7 @@ def check_read(read, path: Path) -> None:
     assert (np.diff(table.frames) >= 0).all()
     assert (table.frames >= 1).all()
     assert np.isfinite(table.boxes).all()
-    assert (table.boxes[:, 2:] > table.boxes[:, :2]).all()
+    assert read is read_tracks or (table.boxes[:, 2:] > table.boxes[:, :2]).all()
     assert np.isfinite(table.scores).all()
     assert len(table.frames) == len(table.boxes) == len(table.scores)
     if read is read_detections and table.features is not None:

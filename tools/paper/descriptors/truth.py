@@ -104,7 +104,7 @@ def read_truth(video: Video, det: str, every: int) -> Truth:
         raise InputError(f"--det {det}: a detector, expected a file of detections, whose tracklets are needed")
     truth = read_tracks(video.ground_truth)
     seen = visibility(video.ground_truth, truth) >= VISIBILITY
-    counted = is_counted(truth)
+    counted = is_counted(truth) & truth.has_area
     tracklets = own_tracklets(truth.select(counted), read_detections(path))
     chosen = (seen & ((truth.frames - 1) % every == 0))[counted]
     if not chosen.any():

@@ -50,7 +50,7 @@ def read_people(video: Video) -> tuple[TrackTable, FloatArray]:
     """The people to be found, and how much of each box is visible [N]."""
     assert video.ground_truth is not None
     truth = read_tracks(video.ground_truth)
-    counted = is_counted(truth)
+    counted = is_counted(truth) & truth.has_area
     return truth.select(counted), visibility(video.ground_truth, truth)[counted]
 
 
