@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -105,6 +106,20 @@ def test_several_overrides_at_once(root: Path) -> None:
     assert len(np.unique(read_tracks("set.txt").ids)) == 2
     assert len(read_tracks("set.txt")) == 2 * len(sparse) > len(read_tracks("plain.txt"))
     assert Path("twice.txt").read_bytes() == Path("set.txt").read_bytes()
+
+
+def test_what_happened_is_said_and_written(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    add_sequence(root, "C", np.vstack((rows(), [[2, -1, 5, 5, 0, 9, 0.9]])))
+    options = ("--root", root, "--det", "det.txt", "--descriptor", "none")
+    assert track(*options, "--seq", "A", "C", "--json", "what/happened.json") == 0
+    said = capsys.readouterr().err
+    assert "A: 24 detections, 24 used; appearance off (--descriptor none)" in said
+    assert "C: 25 detections, 24 used, 1 without area; appearance off (--descriptor none)" in said
+    told = json.loads(Path("what/happened.json").read_text())
+    assert {name: one["dropped"]["without area"] for name, one in told.items()} == {"A": 0, "C": 1}
+    assert told["A"]["out"] == "output/A.txt" and told["A"]["timing"]["tracking"] > 0
+    assert track(*options, "--seq", "C", "--strict") == 2
+    assert "line 25: width is 0, expected a positive number" in capsys.readouterr().err
 
 
 def test_two_processes_write_what_one_writes(root: Path) -> None:
