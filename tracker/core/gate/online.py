@@ -4,7 +4,8 @@ Two detections of one frame are two people; detections of consecutive frames tha
 beyond doubt (`tracker.core.tracklets`), are one. The first kind of pair gives the distribution of distances between
 different people, and the gate is the distance that lets through a small share of them. Chains of the second kind give
 pairs of one person some frames apart, which tell whether the gate lets people in who have moved on a little: where it
-does not, the descriptor does not separate people and should not be asked.
+does not, the descriptor does not separate people and should not be asked. Few people give such shares after minutes
+only; until then `tracker.core.gate.few_people` may have a gate.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from tracker.core.appearance import Features, Metric, pairwise_distance
 from tracker.core.boxes import iou
 from tracker.core.detections import FloatArray, IntArray
+from tracker.core.gate.few_people import FewPeople
 from tracker.core.tracklets import mutual_overlaps
 
 BINS = 4096
@@ -78,7 +80,8 @@ class OnlineThreshold:
     Attributes:
         different, same: distances of pairs of different people in one frame, and of one person `LAG` frames apart;
             None before the first pair.
-        value: the gate; None while too little was seen or the descriptor does not separate.
+        value: the gate; None while too little was seen or the descriptor does not separate. Until there are `min_pairs`
+            it is that of `FewPeople`.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class OnlineThreshold:
         self.same: Histogram | None = None
         self.value: float | None = None
         self._followed: _Followed | None = None
+        self._few: FewPeople | None = FewPeople(metric)  # until there are pairs enough
 
     @property
     def gate(self) -> float | None:
@@ -126,16 +130,26 @@ class OnlineThreshold:
             limit = 2.0 if self.metric == "cosine" else 2 * float(distances.max()) + 1e-12
             self.different, self.same = Histogram(limit), Histogram(limit)
         self.different.add(distances)
-        self.follow(boxes)
+        self._follow(boxes)
         self._compare(features)
         if self._followed is None:
             self._followed = _Followed(boxes[spread], features[spread], spread)
         gate = self.gate
         accepted = self._share_let_in(gate)
         self.value = gate if accepted is not None and accepted >= self.min_true_accepts else None
+        if accepted is not None:
+            self._few = None
+        elif self._few is not None:
+            self._few.observe(boxes, features, distances)
+            self.value = self._few.gate
 
     def follow(self, boxes: FloatArray) -> None:
         """Take in a frame whose detections were not described: boxes [N, 4] of the good ones."""
+        self._follow(boxes)
+        if self._few is not None:
+            self._few.follow(boxes)
+
+    def _follow(self, boxes: FloatArray) -> None:
         followed = self._followed
         if followed is None:
             return

@@ -142,6 +142,19 @@ def test_who_cannot_be_followed_is_not_compared() -> None:
     assert threshold.value is None  # five are too few to tell
 
 
+@pytest.mark.parametrize(("known", "has_gate"), [(12, False), (14, True)])
+def test_two_thirds_must_be_known_again(known: int, has_gate: bool) -> None:
+    """Of 20 people the first ones look as ever, the others always different: 0.6 or 0.7 of the same are let in."""
+    random = np.random.default_rng(0)
+    looks = random.normal(size=(20, 32))
+    threshold = OnlineThreshold("cosine")
+    for _ in range(LAG + 1):
+        looks[known:] = random.normal(size=(20 - known, 32))
+        threshold.observe(place(20), prepare(looks, "cosine"))
+    assert threshold.true_accepts == pytest.approx(known / 20)
+    assert (threshold.value is not None) == has_gate
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_constant_descriptor_has_no_gate(metric: Metric) -> None:
     threshold = OnlineThreshold(metric)
