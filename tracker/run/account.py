@@ -70,6 +70,7 @@ class Observer:
         self._size = None if not sequence.width or not sequence.height else (sequence.width, sequence.height)
         self._cuts = CutWatch()
         self._ids: set[int] = set()
+        self._classes: set[int] = set()  # the smallest and the largest of each frame
         self._seen = self._below = self._starting = 0  # detections: all, below the least score, fit for a new track
         self._outside = self._flat = 0
         self._largest = -np.inf
@@ -89,6 +90,8 @@ class Observer:
             self._below += int(np.count_nonzero(scores < low))
             self._starting += int(np.count_nonzero(scores >= high))
             self._largest = max(self._largest, float(scores.max()))
+            if detections.class_ids is not None and self._config.class_gating:
+                self._classes |= {int(detections.class_ids.min()), int(detections.class_ids.max())}
         self._flat += detections.dropped
         if image is not None:
             self._size = image.shape[1], image.shape[0]
@@ -121,8 +124,8 @@ class Observer:
             *notes,
             *about_boxes(boxes, self._size, seen, self._outside),
             *about_scores(self._config.starting_confidence, seen, starting, self._largest),
-            *about_tracks(len(self._ids), self.frames, seen, starting, self._config.n_init),
-            *about_cuts(self._cuts.cuts),
+            *about_tracks(len(self._ids), self.frames, seen, starting, self._config.n_init, len(self._classes) > 1),
+            *about_cuts(self._cuts.cuts, self.frames),
         ]
         return Account(
             self.frames,

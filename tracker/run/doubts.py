@@ -14,6 +14,7 @@ FRACTION = 1.5  # pixels; coordinates that never pass it are parts of the pictur
 ENOUGH = 20  # boxes, from which on a coincidence is none
 FEW = 0.02  # share of the scores
 NAMED = 5  # cuts
+LEAST_FRAMES = 20  # between cuts, on average
 
 Size = tuple[int, int]  # width, height of a picture, pixels
 
@@ -64,19 +65,26 @@ def about_scores(start: float, seen: int, starting: int, largest: float) -> Iter
     yield f"{reach} {start:g}, from which tracks start; the largest is {largest:g} (--set min_confidence={advice:g}?)"
 
 
-def about_tracks(tracks: int, frames: int, seen: int, starting: int, n_init: int) -> Iterator[str]:
-    """Why there is no track at all, where scores are not why."""
+def about_tracks(
+    tracks: int, frames: int, seen: int, starting: int, n_init: int, classes_matter: bool = False
+) -> Iterator[str]:
+    """Why there is no track at all, where scores are not why.
+
+    Args:
+        classes_matter: whether detections have several classes, and tracks take but their own.
+    """
     if tracks:
         return
     if not seen:
         yield f"no track: no detection in {frames} frames"
     elif starting:
-        yield f"no track: nothing was detected in {n_init} frames in a row at places that overlap"
+        alike = ", of one class (--set class_gating=false lets it change)" if classes_matter else ""
+        yield f"no track: nothing was detected in {n_init} frames in a row at places that overlap{alike}"
 
 
-def about_cuts(cuts: Sequence[int]) -> Iterator[str]:
-    """Where a video was cut."""
-    if cuts:
+def about_cuts(cuts: Sequence[int], frames: int) -> Iterator[str]:
+    """Where a video was cut; what changes more often than that flickers."""
+    if cuts and len(cuts) * LEAST_FRAMES <= frames:
         more = f" and {len(cuts) - NAMED} more" if len(cuts) > NAMED else ""
         yield (
             f"the picture changes at once in frame {', '.join(map(str, cuts[:NAMED]))}{more}: if these are cuts, "

@@ -94,6 +94,11 @@ def test_nobody_is_explained(tracks: int, seen: int, starting: int, said: str) -
 
 
 def test_cuts_are_named_up_to_five() -> None:
-    assert list(about_cuts([])) == []
-    assert "in frame 7, 9: if" in next(about_cuts([7, 9]))
-    assert "in frame 1, 2, 3, 4, 5 and 2 more: if" in next(about_cuts([1, 2, 3, 4, 5, 6, 7]))
+    assert list(about_cuts([], 1000)) == []
+    assert "in frame 7, 9: if" in next(about_cuts([7, 9], 1000))
+    assert "in frame 1, 2, 3, 4, 5 and 2 more: if" in next(about_cuts([1, 2, 3, 4, 5, 6, 7], 1000))
+    assert list(about_cuts([7, 9], 30)) == []  # flicker
+
+
+def test_a_class_that_flickers_is_why() -> None:
+    assert "class_gating=false" in next(about_tracks(0, 30, 90, 90, 3, classes_matter=True))
