@@ -21,6 +21,8 @@ def build(bound: float = 1.0, beta: float = 1e-6, main: bool = True, **config: o
         (3.0, 1.5, -0.03 * 0.5),
         (3.0, 0.5, 0.03 * math.tanh(2.0) * -0.5),  # bound held, beta over 1: beta falls towards 1
         (1.0, 0.5, 0.0),  # bound held, beta at 1: at rest
+        (3.0, 0.97, 0.03 * math.tanh(2.0) * -0.03),  # just held: towards 1 already
+        (1e-6, 0.97, 0.03 * -math.tanh(1e-6 - 1) * 0.03),
         (1e-6, 1.0, 0.0),  # exactly at the bound: at rest
         (1e-6, 100.0, -0.1),  # a gross violation is clamped
     ],

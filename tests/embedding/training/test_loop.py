@@ -186,6 +186,8 @@ def test_a_folder_with_a_run_is_not_overwritten(uninterrupted: Path) -> None:
         train(small(), uninterrupted, progress=False)
     with pytest.raises(InputError, match="the checkpoint has batch = 16, the configuration 32"):
         train(small(batch=32), uninterrupted, resume=True, progress=False)
+    with pytest.raises(InputError, match="the checkpoint has seed = 0, the configuration 1"):  # another run's noise
+        train(small(seed=1), uninterrupted, resume=True, progress=False)
 
 
 def test_a_broken_checkpoint_is_named(tmp_path: Path) -> None:
@@ -208,6 +210,24 @@ def test_nan_stops_the_run_and_the_last_checkpoint_stays(tmp_path: Path, monkeyp
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert state["step"] == 40
     assert all(value.isfinite().all() for value in state["model"].values())
+
+
+def test_steps_without_a_gradient_count_across_a_resumption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four before the checkpoint at step 20, then six: ten in a row, whoever counts."""
+    data = load_data(small().data)
+    good = 17  # batches: the first is looked at before the first step
+
+    class Spoilt(ArrayDataSet):
+        def batch(self, index: torch.Tensor) -> torch.Tensor:
+            self.about["batches"] = self.about.get("batches", 0) + 1
+            return super().batch(index) * (float("nan") if self.about["batches"] > good else 1)
+
+    monkeypatch.setattr(training, "load_data", lambda config: Spoilt(data.values))
+    monkeypatch.setattr(training, "_finish", lambda run, data: tmp_path)  # which looks at the data once more
+    train(small(steps=20), tmp_path, progress=False)
+    good = 1
+    with pytest.raises(TrainingError, match=r"step 26: 10 steps in a row without a finite gradient"):
+        train(small(steps=40), tmp_path, resume=True, progress=False)
 
 
 def test_a_collapsed_latent_space_stops_the_run(tmp_path: Path) -> None:
