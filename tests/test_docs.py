@@ -23,6 +23,8 @@ from tracker.files.motchallenge import read_detections, read_tracks
 from tracker.input.frames import open_frames
 from tracker.output.video import VideoWriter
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGE = CHECKOUT / "docs/other-trackers.md"
 LENGTH = 20  # frames

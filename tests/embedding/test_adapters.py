@@ -106,6 +106,7 @@ def test_importing_the_adapters_imports_no_tracker_and_no_torch() -> None:
     assert others & set(done.stdout.split()) == set()
 
 
+@pytest.mark.slow
 def test_the_threshold_of_the_documentation_on_real_people(shared: Path, describe: Descriptor) -> None:
     """Cosine distance 0.4, MOT16-09's ground truth, every tenth frame, people of whom 30 % or more is visible."""
     truth = np.loadtxt(shared / "data/mot16/MOT16-09/gt/gt.txt", delimiter=",")

@@ -79,6 +79,7 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> list[list[dict[st
 
 
 @pytest.mark.parametrize("case", range(len(CASES)), ids=lambda i: "-".join(CASES[i]))
+@pytest.mark.slow
 def test_two_processes_equal_one(two_processes: list[list[dict[str, Any]]], case: int) -> None:
     config = build_config(*CASES[case])
     objective, x, noise, pairs = inputs(config)

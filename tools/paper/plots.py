@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import torch
-from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
@@ -20,8 +18,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from embedding.files import atomic_path
 from embedding.geometry import Grid, condition_number, distance_field, magnification_field, relative_magnification
 from embedding.geometry.metric import Decoder
-
-matplotlib.use("Agg")
+from tools.paper.pyplot import pyplot
 
 STYLE: Any = {"font.size": 9, "axes.titlesize": 10, "axes.spines.top": False, "axes.spines.right": False}
 COLOURS = {

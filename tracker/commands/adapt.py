@@ -55,19 +55,13 @@ def print_report(report: AdaptationReport) -> None:
 
 
 def _print_candidates(report: AdaptationReport) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    from tracker.evaluate.table import print_columns
 
-    console = Console()
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("")
-    for title in ("AUC", "true accepts at 1 %"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for name, found in report.separation.items():
-        cells = (name, f"{found.auc:.3f}", f"{found.true_accepts:.1%}")
-        table.add_row(*cells, "chosen" if name == report.chosen else "")
-    console.print(table)
+    rows = [
+        (name, f"{found.auc:.3f}", f"{found.true_accepts:.1%}", "chosen" if name == report.chosen else "")
+        for name, found in report.separation.items()
+    ]
+    print_columns(("", "AUC", "true accepts at 1 %", ""), rows)
 
 
 def _files(out: Path) -> str:

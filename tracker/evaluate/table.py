@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,22 +27,41 @@ def print_table(rows: Rows, console: Console | None = None) -> None:
 
     Nothing is printed where standard output is closed.
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     if console is None and sys.stdout is None:
         return
-    console = console or Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console = console or wide_console()
     lines = [["", *COLUMNS], *([name, *(_text(row, column) for column in COLUMNS)] for name, row in rows.items())]
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     if sum(widths) + 2 * len(widths) > console.width:
         lines = [list(cells) for cells in zip(*lines, strict=True)]
+    print_columns(lines[0], lines[1:], console, bold="OVERALL")
+
+
+def wide_console() -> Console:
+    """A terminal as it is; a file or pipe as wide as a table may be."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+
+
+def print_columns(
+    header: Sequence[str], rows: Sequence[Sequence[str]], console: Console | None = None, bold: str | None = None
+) -> None:
+    """Print rows under a header: columns of words to the left, of numbers to the right.
+
+    Args:
+        bold: first cell of the row that stands out.
+    """
+    from rich import box
+    from rich.table import Table
+
+    console = console or wide_console()
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, padding=(0, 1, 0, 0), pad_edge=False)
-    for place, title in enumerate(lines[0]):
-        table.add_column(title, justify="right" if place else "left", no_wrap=True)
-    for cells in lines[1:]:
-        table.add_row(*cells, style="bold" if cells[0] == "OVERALL" else None)
+    for place, (title, *cells) in enumerate(zip(header, *rows, strict=True)):
+        is_text = place == 0 or any(cell[:1].isalpha() for cell in cells)
+        table.add_column(title, justify="left" if is_text else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row, style="bold" if row[0] == bold else None)
     console.print(table)
 
 

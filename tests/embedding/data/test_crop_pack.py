@@ -161,6 +161,7 @@ def test_a_disk_that_fails_at_the_end_leaves_no_mixture(
         read_index(path)
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_no_pack(tmp_path: Path) -> None:
     program = (
         "import sys, numpy as np\n"

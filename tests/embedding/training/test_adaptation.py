@@ -84,6 +84,7 @@ def test_the_best_candidate_is_what_is_written(
     assert all(torch.equal(written[name], before[name]) for name in before if name.startswith("encoder."))
 
 
+@pytest.mark.slow
 def test_equal_steps_equal_bits(base: Path, crowd: Path, tmp_path: Path) -> None:
     for name in ("one", "other"):
         report = adapt(base, crowd, tmp_path / f"{name}.safetensors", replace(SETTINGS, steps=8))
@@ -92,6 +93,7 @@ def test_equal_steps_equal_bits(base: Path, crowd: Path, tmp_path: Path) -> None
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_weights_keep_the_precision_of_the_file(base: Path, crowd: Path, tmp_path: Path) -> None:
     half = tmp_path / "half.safetensors"
     save_model(load_model(base).half(), half, {"data": json.loads(base.with_suffix(".json").read_text())["data"]})
@@ -100,6 +102,7 @@ def test_weights_keep_the_precision_of_the_file(base: Path, crowd: Path, tmp_pat
         assert load_file(tmp_path / "out.safetensors")["latent_mean"].dtype == dtype
 
 
+@pytest.mark.slow
 def test_identities_are_not_looked_at(base: Path, crowd: Path, tmp_path: Path) -> None:
     """With a file of identities that cannot be read it does the same."""
     with_identities = tmp_path / "crops.npy"

@@ -230,6 +230,7 @@ def test_steps_without_a_gradient_count_across_a_resumption(tmp_path: Path, monk
         train(small(steps=40), tmp_path, resume=True, progress=False)
 
 
+@pytest.mark.slow
 def test_a_collapsed_latent_space_stops_the_run(tmp_path: Path) -> None:
     """beta = 10 from the start, as Alg. 1 is printed: F wins, z tells nothing, and flatness scores would be perfect."""
     config = small(
@@ -258,6 +259,7 @@ def test_a_checkpoint_holds_the_controller(uninterrupted: Path) -> None:
     assert constraint.beta == pytest.approx(float(rows(uninterrupted)[-1]["beta"]))
 
 
+@pytest.mark.slow
 def test_a_short_run_is_flat_where_the_vhp_vae_is_not(tmp_path: Path) -> None:
     """500 steps on the committed pendulum configuration, the penalty at work from the first step."""
     rel = {}

@@ -64,6 +64,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, crowd: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_it_resumes_to_the_same_bits(trained: Path, crowd: Path, tmp_path: Path) -> None:
     """Batch statistics, pairs and augmentation too are functions of seed and step, or in the checkpoint."""
     train(config(crowd, steps=8), tmp_path, progress=False)
@@ -95,6 +96,7 @@ def test_the_whitening_makes_tracklets_round(trained: Path, crowd: Path) -> None
     np.testing.assert_allclose(means.mean(0), model.latent_mean, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_people_are_told_apart_better_than_without_the_term(trained: Path, crowd: Path, tmp_path: Path) -> None:
     """Two runs of 40 steps that differ in the term alone, without colours to start from."""
     people = np.arange(240) % 6
@@ -112,6 +114,7 @@ def test_people_are_told_apart_better_than_without_the_term(trained: Path, crowd
     assert found[1.0] > found[0.0] + 0.02
 
 
+@pytest.mark.slow
 def test_identities_are_never_read(crowd: Path, trained: Path, tmp_path: Path) -> None:
     """With an unreadable file of identities beside the pack, training gives the same bits."""
     for suffix in (".npy", ".index.npz"):

@@ -182,6 +182,7 @@ def save_small_network(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_ways_to_run_a_network_are_compared_and_missing_ones_explained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

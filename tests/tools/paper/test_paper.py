@@ -20,6 +20,7 @@ BOX = {"median", "q1", "q3", "p95"}
 MOMENTS = {"mean", "std"}
 
 
+@pytest.mark.slow
 def test_pendulum_writes_figures_and_the_agreed_layout(tmp_path: Path) -> None:
     main("pendulum", tmp_path, quick=True)
     figures = json.loads((tmp_path / "pendulum.json").read_text())
@@ -40,6 +41,7 @@ def test_pendulum_writes_figures_and_the_agreed_layout(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not (SHARED / "cmu").is_dir(), reason=f"{SHARED / 'cmu'} is absent")
+@pytest.mark.slow
 def test_human_motion_is_drawn_and_flatness_never_stands_alone(tmp_path: Path) -> None:
     main("human", tmp_path, quick=True)
     figures = json.loads((tmp_path / "human.json").read_text())
@@ -54,6 +56,7 @@ def test_human_motion_is_drawn_and_flatness_never_stands_alone(tmp_path: Path) -
 @pytest.mark.skipif(
     not (SHARED / "cmu").is_dir() or not (SHARED / "mnist").is_dir(), reason=f"{SHARED}: cmu or mnist is absent"
 )
+@pytest.mark.slow
 def test_table1_has_every_model_s_ratios_beside_the_published_ones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,6 +120,7 @@ def test_all_are_those_that_need_no_data(tmp_path: Path, monkeypatch: pytest.Mon
     assert sorted(path.stem for path in tmp_path.glob("*.json")) == sorted(ran)
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_once_and_found_again_if_the_configuration_is_its_own(tmp_path: Path) -> None:
     said: list[str] = []
     first = Bench(tmp_path, quick=True, say=said.append)

@@ -94,6 +94,7 @@ def features(weights: Path, root: Path) -> np.ndarray:
     return Descriptor.load(str(weights), device="cpu")(image, boxes)
 
 
+@pytest.mark.slow
 def test_the_best_candidate_is_written_with_what_came_of_it(root: Path, base: Path, tmp_path: Path) -> None:
     told: list[tuple[str, float, float | None]] = []
     report = adapted(root, "crowd", base, tmp_path / "out.safetensors", progress=lambda *now: told.append(now))
@@ -120,6 +121,7 @@ def test_with_nothing_to_learn_from_the_descriptor_stays(root: Path, base: Path,
     np.testing.assert_array_equal(features(tmp_path / "out.safetensors", root), features(base, root))
 
 
+@pytest.mark.slow
 def test_of_many_crops_some_are_taken_from_all_over(
     root: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +147,7 @@ def interrupt(doing: str, done: float, total: float | None) -> None:
         ({"minutes": float("nan")}, InputError),
     ],
 )
+@pytest.mark.slow
 def test_a_run_that_ends_early_leaves_nothing(
     root: Path, base: Path, tmp_path: Path, options: dict[str, Any], error: type[BaseException]
 ) -> None:
@@ -181,6 +184,7 @@ def test_detections_with_features_are_adapted_to_like_others(root: Path, base: P
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_did(
     root: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -266,6 +270,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     }
 
 
+@pytest.mark.slow
 def test_the_command_itself_on_the_folder_of_a_run(root: Path, base: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tools.adapt", "--seq", str(root / "alone"), "--det", "det.txt"]
     command += ["--descriptor", str(base.parent), "--out", str(tmp_path / "out.safetensors")]

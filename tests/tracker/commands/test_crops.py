@@ -98,6 +98,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert not folder.exists() or not list(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_the_command_itself(root: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tools.crops", "--root", str(root), "--seq", "A", "--out", str(tmp_path / "p.npy")]
     done = subprocess.run([*command, "--gt"], cwd=ROOT, capture_output=True, text=True, check=False)

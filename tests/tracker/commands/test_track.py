@@ -389,6 +389,7 @@ def test_a_process_ends_with_code_two_and_one_line(root: Path) -> None:
         (signal.SIGINT, 130),  # Ctrl-C
     ],
 )
+@pytest.mark.slow
 def test_a_run_that_is_stopped_leaves_nothing_that_looks_whole(
     root: Path, signal_number: signal.Signals, code: int
 ) -> None:

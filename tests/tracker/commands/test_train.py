@@ -27,6 +27,7 @@ def settings(*pairs: str) -> list[str]:
     return [part for pair in pairs for part in ("--set", pair)]
 
 
+@pytest.mark.slow
 def test_trains_and_prints_where_the_weights_are(tmp_path: Path) -> None:
     result = run("pendulum", *settings(*TINY), "--out", str(tmp_path))
     assert result.returncode == 0, result.stderr
@@ -36,6 +37,7 @@ def test_trains_and_prints_where_the_weights_are(tmp_path: Path) -> None:
     assert [line.split("  ")[0] for line in lines if line.startswith("step")] == ["step 2/4", "step 4/4"]
 
 
+@pytest.mark.slow
 def test_two_processes_by_torchrun(tmp_path: Path) -> None:
     launcher = ("torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m")
     result = run("pendulum", *settings(*TINY), "--out", str(tmp_path), launcher=launcher)

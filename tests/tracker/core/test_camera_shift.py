@@ -22,6 +22,7 @@ def moved(boxes: FloatArray, x: float, y: float = 0.0) -> FloatArray:
 
 
 @given(x=st.floats(-15, 15), y=st.floats(-30, 30), count=st.integers(3, 12), seed=st.integers(0, 1000))
+@pytest.mark.slow
 def test_a_common_shift_is_found_exactly(x: float, y: float, count: int, seed: int) -> None:
     boxes = crowd(count, seed)
     detected = np.random.default_rng(seed).permutation(moved(boxes, x, y))

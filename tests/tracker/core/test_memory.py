@@ -36,6 +36,7 @@ def stream() -> list[Detections]:
         ("flatsort", 2_500),  # averages and the calibration's histograms
     ],
 )
+@pytest.mark.slow
 def test_memory_is_flat_over_a_long_stream(preset: str, frames: int) -> None:
     tracker, detections = Tracker.from_config(preset, max_age=20), stream()
     sizes = []

@@ -116,6 +116,7 @@ def test_sort_has_its_published_figures(shared: Path, name: str) -> None:
     assert found == SORT_FIGURES[name]
 
 
+@pytest.mark.slow
 def test_flatsort_is_above_sort_by_motion_alone(shared: Path) -> None:
     names = ("MOT16-09", "MOT16-11", "MOT16-13")  # the shorter ones with a moving and a resting camera
     truth = {name: shared / "data/mot16" / name / "gt/gt.txt" for name in names}

@@ -530,6 +530,7 @@ OVERRIDES: tuple[dict[str, Any], ...] = (
     warps=st.booleans(),
     gaps=st.booleans(),
 )
+@pytest.mark.slow
 def test_what_holds_for_every_stream(
     preset: str, overrides: dict[str, Any], seed: int, classes: bool, features: bool, warps: bool, gaps: bool
 ) -> None:

@@ -326,6 +326,7 @@ def test_published_deepsort_output(shared: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("reference", ["deepsort_poi", "sort_sdp"])
+@pytest.mark.slow
 def test_equal_to_trackevals_own_pipeline(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], reference: str
 ) -> None:

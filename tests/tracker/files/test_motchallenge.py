@@ -259,6 +259,7 @@ def test_no_result_is_written_that_could_not_be_read_back(tmp_path: Path) -> Non
         write_results(tmp_path / "a.txt", np.array([2**53]), ids, boxes, np.ones(1))
 
 
+@pytest.mark.slow
 def test_every_real_file_is_read(shared: Path) -> None:
     """Row counts against a plain count of lines."""
     for path in sorted(shared.glob("data/mot1*/*/det/*.txt")):

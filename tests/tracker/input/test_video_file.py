@@ -273,6 +273,7 @@ def test_a_picture_too_large_is_not_decoded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "count"), [("MOT16-09.mp4", 60), ("PETS09-S2L1.avi", 100), ("MOT16-01.webm", 60), ("TownCentre.mp4", 30)]
 )
+@pytest.mark.slow
 def test_real_videos_are_opencvs_bit_by_bit(shared: Path, name: str, count: int) -> None:
     path = shared / "data/video" / name
     capture = cv2.VideoCapture(str(path))

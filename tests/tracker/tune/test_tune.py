@@ -146,6 +146,7 @@ def test_a_case_is_scored_as_the_commands_score_it(shared: Path, tmp_path: Path)
     assert found["HOTA"] > 30
 
 
+@pytest.mark.slow
 def test_scores_are_kept_and_processes_agree(root: Path, tmp_path: Path) -> None:
     cases = load_cases(root, ["all"], ["good.txt", "bad.txt"])
     config = load_config("flatsort")
@@ -187,6 +188,7 @@ def test_a_file_that_is_no_store_is_named(root: Path, tmp_path: Path) -> None:
         Scores(tmp_path / "scores.sqlite", load_cases(root, ["all"], ["good.txt"]))
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_without_repeating_anything(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -220,6 +222,7 @@ def test_a_killed_run_goes_on_without_repeating_anything(
 # --- the command
 
 
+@pytest.mark.slow
 def test_it_writes_a_report_and_a_configuration_that_track_takes(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

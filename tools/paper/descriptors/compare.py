@@ -29,12 +29,12 @@ from embedding.vae.model import FlatVAE
 from embedding.vae.weights import WEIGHTS, load_model, read_record, weights_path
 from tools.paper.bench import Bench
 from tools.paper.descriptors import plots as descriptor_plots
+from tracker.evaluate.table import print_columns
 
 BASELINES = ("pixels", "colour")
 LATENTS = 32  # at which the metric is computed, some 0.3 s each with 128 latents and 64 x 64 pixels
 METRIC_CHUNK = 4  # latents a pass
 ENCODER_CHUNK = 32  # crops a pass
-PIPED_WIDTH = 160  # characters: a file has no edge to wrap at
 LARGE = 0.9  # share of the eigenvalues, the largest, that the second condition number is of
 RECORDED = ("step", "C", "F", "beta", "active_units")  # of a run's last step, beside what is measured here
 
@@ -103,7 +103,7 @@ def run(
     figures = {**about, **_counts(labels), "descriptors": found}
     with atomic_path(bench.output / "descriptors.md") as temporary:
         temporary.write_text(markdown(figures), encoding="utf-8")
-    print_table(HEADER, cosine_rows(found))
+    print_columns(HEADER, cosine_rows(found))
     return figures
 
 
@@ -283,23 +283,6 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "∞" if value is None else f"{value:.3g}"
-
-
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on standard output."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for title, *cells in zip(header, *rows, strict=True):
-        is_text = any(cell[:1].isalpha() for cell in cells)
-        shown.add_column(title, justify="left" if is_text else "right", no_wrap=True)
-    for row in rows:
-        shown.add_row(*row)
-    console = Console()
-    console.width = console.width if console.is_terminal else PIPED_WIDTH
-    console.print(shown)
 
 
 def markdown(figures: Mapping[str, Any]) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,8 +13,7 @@ from numpy.typing import NDArray
 
 from embedding.retrieval import Labels, Metric, comparable, similarity
 from tools.paper.plots import panels, save
-
-matplotlib.use("Agg")
+from tools.paper.pyplot import pyplot
 
 Crops = NDArray[np.uint8]  # BGR [N, height, width, 3]
 Colour = tuple[int, int, int]  # RGB

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from tools.paper.plots import panels, save
+from tools.paper.pyplot import pyplot
 from tools.paper.table2.report import PUBLISHED, PUBLISHED_BOXES, counterpart
 from tools.paper.table2.sweep import PUBLISHED as PUBLISHED_THRESHOLD
 from tracker.evaluate.scores import OVERALL
-
-matplotlib.use("Agg")
 
 COLOURS = {"sort": "#8c8c8c", "deepsort": "#3b6ea5", "flatsort": "#c0562f"}
 PAPER_COLOURS = {"sort": "#dcdcdc", "deepsort": "#bdd3e8"}

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tracker.evaluate.scores import OVERALL
-from tracker.evaluate.table import PERCENT
+from tracker.evaluate.table import PERCENT, print_columns, wide_console
 
-PIPED_WIDTH = 250  # characters: a file has no edge to wrap at
 GLANCE = ("IDF1", "MOTA", "HOTA", "IDs")  # where a terminal is too narrow for all
 COLUMNS = tuple("IDF1 IDP IDR Recall Precision FAR MT PT ML FP FN IDs FM MOTA MOTP MOTAL HOTA".split())  # noqa: SIM905
 PUBLISHED_COLUMNS = ("IDF1", "MOTA", "IDs")
@@ -77,23 +76,12 @@ def _text(column: str, value: float | None) -> str:
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     """The table of all sequences on standard output; of our figures the most important where there is no room."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
-    cells = [header(), *lines(rows)]
-    columns = list(zip(*cells, strict=True))
+    console = wide_console()
+    columns = list(zip(header(), *lines(rows), strict=True))
     if sum(max(map(len, column)) + 2 for column in columns) > console.width:
         columns = [column for column in columns if column[0] in GLANCE or column[0] not in COLUMNS]
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for title, *values in columns:
-        table.add_column(title, justify="left" if any(value[:1].isalpha() for value in values) else "right")
-    for row in list(zip(*columns, strict=True))[1:]:
-        table.add_row(*row)
-    console.print(table)
+    title, *cells = zip(*columns, strict=True)
+    print_columns(title, cells, console)
 
 
 def markdown(figures: Mapping[str, Any]) -> str:

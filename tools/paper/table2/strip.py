@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -19,8 +18,6 @@ from tracker.errors import InputError
 from tracker.files.motchallenge import TrackTable
 from tracker.input.frames import open_frames
 from tracker.input.sequences import Sequence as Video
-
-matplotlib.use("Agg")
 
 AFTERWARDS = 10  # frames past the end of the occlusion: a new track takes some until it is written
 CELL = 360  # pixels: height of a cell's picture

@@ -113,6 +113,7 @@ def compare(*arguments: object) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.slow
 def test_the_comparison_from_end_to_end(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_model(tmp_path / "flat.safetensors", whitened=True)
     out = tmp_path / "out"
@@ -152,6 +153,7 @@ def test_the_comparison_from_end_to_end(root: Path, tmp_path: Path, capsys: pyte
     assert not list(out.glob(".*")), "a temporary file was left behind"
 
 
+@pytest.mark.slow
 def test_what_was_described_is_kept(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     common = ("--root", root, "--seq", "MOT16-00", "--out", tmp_path, "--quick", "--descriptor")
     passes = []
@@ -388,6 +390,7 @@ def test_people_of_two_sequences_keep_their_own_colours() -> None:
     assert colours.tolist() == [list(second), list(first), list(first), list(second), list(first)]
 
 
+@pytest.mark.slow
 def test_pictures_of_few_crops(tmp_path: Path) -> None:
     """Fewer crops than places in a row, all at one place on the map, a spectrum with zeros."""
     labels = Labels(np.array([1, 1, 2]), np.zeros(3, int), np.array([1, 50, 99]), np.full(3, -1))

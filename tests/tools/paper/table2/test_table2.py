@@ -27,6 +27,8 @@ from tracker.evaluate.scores import OVERALL
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections
 from tracker.input.sequences import read_sequence
 
+pytestmark = pytest.mark.slow
+
 SEQUENCE = "TUD-Campus"
 PNG = b"\x89PNG"
 
