@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads that wait for each other cost more than they bring
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 

@@ -160,6 +160,7 @@ def exchanged(describe: Descriptor) -> Any:
     return look
 
 
+@pytest.mark.slow
 def test_deep_sort_realtime_keeps_two_people_apart_by_what_they_look_like(
     frames: list[Frame], describe: Descriptor
 ) -> None:
@@ -168,6 +169,7 @@ def test_deep_sort_realtime_keeps_two_people_apart_by_what_they_look_like(
     assert len(set(after)) == 2
 
 
+@pytest.mark.slow
 def test_deep_sort_realtime_exchanges_them_when_their_features_are(frames: list[Frame], describe: Descriptor) -> None:
     before, after = deep_sort(frames, describe, exchanged(describe))
     assert before == after[::-1]
@@ -279,6 +281,7 @@ def test_supervision_detections_give_their_features(frames: list[Frame], describ
 
 
 @pytest.mark.parametrize("name", ["SORTTracker", "ByteTrackTracker", "OCSORTTracker", "BoTSORTTracker"])
+@pytest.mark.slow
 def test_features_stay_with_their_boxes_through_trackers(frames: list[Frame], describe: Descriptor, name: str) -> None:
     supervision = pytest.importorskip("supervision", reason="needs supervision")
     trackers = pytest.importorskip("trackers", reason="needs trackers")

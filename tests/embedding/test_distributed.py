@@ -94,6 +94,7 @@ def test_two_processes_equal_one(two_processes: list[list[dict[str, Any]]], case
             assert float(error) < 1e-5 or float(gradient.norm()) < 1e-7, name
 
 
+@pytest.mark.slow
 def test_processes_agree_bit_by_bit(two_processes: list[list[dict[str, Any]]]) -> None:
     for one, other in zip(*two_processes, strict=True):
         assert one["beta"] == other["beta"]

@@ -61,6 +61,7 @@ def metadata(path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", ["imagenet", "crops"])
 @pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.slow
 def test_the_file_gives_the_descriptors_features(tmp_path: Path, encoder: str, kind: str) -> None:
     weights = write(tmp_path / "model.safetensors", encoder)
     report = export_onnx(str(weights), tmp_path / "model.onnx", kind)
@@ -138,6 +139,7 @@ def test_opset_is_the_one_asked_for(tmp_path: Path, opset: int) -> None:
 
 @pytest.mark.parametrize("kind", ["imagenet", "crops"])
 @pytest.mark.parametrize("calibrated", [False, True])
+@pytest.mark.slow
 def test_eight_bits_describe_nearly_alike(tmp_path: Path, kind: str, calibrated: bool) -> None:
     weights = write(tmp_path / "model.safetensors", "normalised")
     np.save(tmp_path / "pack.npy", CROPS)

@@ -51,6 +51,7 @@ def modules_after(statement: str) -> set[str]:
         ("from embedding import Descriptor; Descriptor.load('colour')", {"torch", "torchvision", "tracker"}),
     ],
 )
+@pytest.mark.slow
 def test_importing_loads_no_more_than_it_must(statement: str, absent: set[str]) -> None:
     assert modules_after(statement) & absent == set()
 

@@ -57,6 +57,7 @@ def write(path: Path, data: dict[str, Any] | None = None, encoder: str = "vgg16"
 @pytest.mark.parametrize("data", [STANDARDISED, RAW, UNIT])
 @pytest.mark.parametrize("encoder", ["vgg16", "mlp", "normalised"])
 @pytest.mark.parametrize(("whiten", "centre"), [(True, True), (False, True), (True, False), (False, False)])
+@pytest.mark.slow
 def test_equals_the_encoder_on_crops_prepared_by_hand(
     tmp_path: Path, data: dict[str, Any], encoder: str, whiten: bool, centre: bool
 ) -> None:

@@ -40,6 +40,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory, render_people: Render) -> Pa
     return render_people(tmp_path_factory.mktemp("crowd") / "crops.npy", people=8)
 
 
+@pytest.mark.slow
 def test_it_learns_and_says_how_much(base: Path, crowd: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.safetensors"
     heard: list[float] = []
@@ -64,6 +65,7 @@ def test_it_learns_and_says_how_much(base: Path, crowd: Path, tmp_path: Path) ->
     assert similarity[same].mean() > similarity[~same].mean() + 0.5
 
 
+@pytest.mark.slow
 def test_the_best_candidate_is_what_is_written(
     base: Path, crowd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

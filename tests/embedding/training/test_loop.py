@@ -81,6 +81,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_run_ends_in_the_same_bits(uninterrupted: Path, tmp_path: Path) -> None:
     """kill -9 at a random moment between the first checkpoint and the end, then --resume."""
     process = subprocess.Popen([sys.executable, "-c", SLOW_RUN, json.dumps(SMALL), str(tmp_path)], cwd=ROOT)

@@ -73,6 +73,7 @@ def test_it_resumes_to_the_same_bits(trained: Path, crowd: Path, tmp_path: Path)
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_the_log_has_the_term(trained: Path, crowd: Path, tmp_path: Path) -> None:
     def terms(folder: Path) -> list[float]:
         with (folder / "log.csv").open() as file:

@@ -51,6 +51,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("detector", ["v8.onnx:0,2", "v8.onnx:all", "Named.ONNX", "Named.ONNX:person,car"])
 @pytest.mark.parametrize(("command", "arguments"), COMMANDS, ids=[command for command, _ in COMMANDS])
+@pytest.mark.slow
 def test_every_command_takes_classes(folder: Path, command: str, arguments: list[str], detector: str) -> None:
     assert run(command, "--det", detector, *arguments) == 0
 

@@ -82,6 +82,7 @@ def test_options_that_choose_nothing_are_refused(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
 @pytest.mark.parametrize("ending", ["| true", "| head -1", ">&-"])
+@pytest.mark.slow
 def test_nobody_has_to_read_what_it_prints(truth: Path, tmp_path: Path, ending: str) -> None:
     (tmp_path / "A.txt").write_text("1,7,0,0,10,20\n")
     command = f"'{sys.executable}' -m tools.evaluate --check --gt '{truth}' --results '{tmp_path}/A.txt' {ending}"

@@ -43,6 +43,7 @@ def test_best_pairs_by_brute_force(monkeypatch: pytest.MonkeyPatch, dense: int, 
         assert len(set(rows[chosen])) == len(set(columns[chosen])) == chosen.sum()
 
 
+@pytest.mark.slow
 def test_many_ids_take_no_table_of_ids() -> None:
     """One person, a new id in every frame: a table of ids by ids alone would take 3 GB."""
     count = 20_000

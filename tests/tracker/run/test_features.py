@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ import tracker.run.features
 from embedding import Descriptor
 from tracker import Detections, InputError
 from tracker.files.motchallenge import read_detections
-from tracker.run.features import MOST_FRAMES, FeatureCache
+from tracker.run.clock import Clock
+from tracker.run.features import MOST_FRAMES, FeatureCache, described_ahead
 from tracker.run.features import describe as describe_frames
 from tracker.run.source import Observed
 
@@ -75,6 +77,30 @@ def test_what_is_no_feature_is_one_line(gives: float, batch: int) -> None:
     line = rf"^frame 6: descriptor broken-1: gives {gives:g} for the box \(210, 20, 240, 100\)$".replace("+", r"\+")
     with pytest.raises(InputError, match=line):
         list(describe_frames(frames, Descriptor(Broken(gives)), batch))
+
+
+@pytest.mark.parametrize(("length", "together"), [(None, {1}), (LENGTH, {6, 4})])
+def test_live_frames_do_not_wait_for_each_other(detections: Path, length: int | None, together: set[int]) -> None:
+    """A video's frames are described several at a time, a camera's as they come."""
+    table = read_detections(detections)
+    image = np.zeros((120, 320, 3), np.uint8)
+    described: list[int] = []
+
+    class Watched:
+        name, dimension = "watched", 2
+
+        def __call__(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+            return np.ones((len(boxes), 2), np.float32)
+
+        def describe_frames(self, images: list[np.ndarray], boxes: list[np.ndarray]) -> list[np.ndarray]:
+            described.append(len(images))
+            return [self(image, here) for image, here in zip(images, boxes, strict=True)]
+
+    frames: list[Observed] = [(f, image, table.at(f)) for f in range(1, LENGTH + 1)]
+    source = SimpleNamespace(length=length, close=lambda: None)
+    with described_ahead(frames, Descriptor(Watched()), source, Clock()) as found:  # type: ignore[arg-type]
+        assert [frame for frame, *_ in found] == list(range(1, LENGTH + 1))
+    assert set(described) == together  # three boxes a frame, sixteen a batch
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

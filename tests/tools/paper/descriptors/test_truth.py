@@ -403,6 +403,7 @@ def test_pictures_of_few_crops(tmp_path: Path) -> None:
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_real_people_are_told_apart_by_their_colours(shared: Path, tmp_path: Path) -> None:
     """TUD-Campus: eight people, 71 frames, no visibility and no classes."""
     root = shared / "data" / "mot15"

@@ -152,6 +152,7 @@ def test_bets_won_until_the_capital_is_there(count: int, frames: int, known: boo
 
 
 @pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.slow
 def test_who_knows_nothing_rarely_wins(count: int) -> None:
     """Ville's inequality, with three standard deviations for chance; in four dimensions a good guess is frequent."""
     random = np.random.default_rng(count)
