@@ -77,6 +77,7 @@ def test_the_file_gives_the_descriptors_features(tmp_path: Path, encoder: str, k
     assert (report.crops, report.real) == (72, False)
 
 
+@pytest.mark.slow
 def test_any_batch_goes_through_the_session_at_once(tmp_path: Path) -> None:
     """As another program runs the file: images prepared by hand, all of them in one run."""
     weights = write(tmp_path / "model.safetensors")
@@ -101,6 +102,7 @@ def test_crops_need_not_be_square(tmp_path: Path) -> None:
     np.testing.assert_allclose(exported(image, boxes), expected, atol=1e-5 * float(np.abs(expected).max()))
 
 
+@pytest.mark.slow
 def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     weights = write(tmp_path / "model.safetensors")
     export_onnx(str(weights), tmp_path / "a.onnx")
@@ -130,6 +132,7 @@ def test_terms_are_those_of_the_data(record: dict[str, Any], expected: str) -> N
 
 
 @pytest.mark.parametrize("opset", [16, 17, 20])
+@pytest.mark.slow
 def test_opset_is_the_one_asked_for(tmp_path: Path, opset: int) -> None:
     export_onnx(str(write(tmp_path / "model.safetensors")), tmp_path / "model.onnx", opset=opset)
     model = onnx.load(tmp_path / "model.onnx")

@@ -110,6 +110,7 @@ def test_a_mistake_is_one_line(folder: Path, overrides: list[str], said: str) ->
         ("x: " + "y" * 200_000, "more than 100,000 characters"),
     ],
 )
+@pytest.mark.slow
 def test_a_bad_file_is_one_short_line(folder: Path, text: str, said: str) -> None:
     (folder / "bad.yaml").write_text(text)
     with pytest.raises(InputError) as raised:

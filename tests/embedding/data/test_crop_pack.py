@@ -183,6 +183,7 @@ def test_a_kill_leaves_no_pack(tmp_path: Path) -> None:
         read_index(tmp_path / "pack.npy")
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_crops(tmp_path: Path) -> None:
     path, count, step = tmp_path / "pack.npy", 100_000, 20
     crops, boxes = np.zeros((step, 16, 16, 3), np.uint8), np.ones((step, 4))

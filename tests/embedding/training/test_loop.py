@@ -103,6 +103,7 @@ def test_killed_and_resumed_run_ends_in_the_same_bits(uninterrupted: Path, tmp_p
         assert {k: v for k, v in one.items() if k != "seconds"} == {k: v for k, v in other.items() if k != "seconds"}
 
 
+@pytest.mark.slow
 def test_a_longer_run_goes_on_from_a_shorter_one(uninterrupted: Path, tmp_path: Path) -> None:
     train(small(steps=50), tmp_path, progress=False)
     train(small(steps=120), tmp_path, resume=True, progress=False)
@@ -197,6 +198,7 @@ def test_a_broken_checkpoint_is_named(tmp_path: Path) -> None:
         train(small(), tmp_path, resume=True, progress=False)
 
 
+@pytest.mark.slow
 def test_nan_stops_the_run_and_the_last_checkpoint_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = load_data(small().data)
 

@@ -86,6 +86,7 @@ def test_the_log_has_the_term(trained: Path, crowd: Path, tmp_path: Path) -> Non
     assert "NaN" not in (tmp_path / "model.json").read_text()
 
 
+@pytest.mark.slow
 def test_the_whitening_makes_tracklets_round(trained: Path, crowd: Path) -> None:
     """With no shrinkage the covariance within tracklets is the identity afterwards."""
     model, data = load_model(trained), load_data(config(crowd).data)

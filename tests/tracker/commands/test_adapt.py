@@ -114,6 +114,7 @@ def test_the_best_candidate_is_written_with_what_came_of_it(root: Path, base: Pa
 
 
 @pytest.mark.parametrize("name", ["nobody", "alone"])
+@pytest.mark.slow
 def test_with_nothing_to_learn_from_the_descriptor_stays(root: Path, base: Path, tmp_path: Path, name: str) -> None:
     report = adapted(root, name, base, tmp_path / "out.safetensors")
     assert (report.chosen, report.separation) == ("shipped", {})

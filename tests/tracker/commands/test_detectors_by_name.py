@@ -104,6 +104,7 @@ def test_the_box_that_the_network_gave_is_written(folder: Path) -> None:
     np.testing.assert_allclose(rows[:, 2:7], np.tile([10, 20, 40, 40, 0.9], (FRAMES, 1)), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_class_names_go_into_parquet(folder: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     options = ("--seq", "img", *SORT, "--out", "out.txt", "--table", "out.parquet")

@@ -25,6 +25,7 @@ def truth(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
+@pytest.mark.slow
 def test_it_prints_a_table_and_writes_json(truth: Path, tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "A.txt").write_text("1,7,0,0,10,20,1,-1,-1,-1\n")

@@ -122,6 +122,7 @@ def test_what_happened_is_said_and_written(root: Path, capsys: pytest.CaptureFix
     assert "line 25: width is 0, expected a positive number" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_two_processes_write_what_one_writes(root: Path) -> None:
     shared = ("--root", root, "--seq", "A", "B", "--det", "{seq}.txt", "--config", "sort")
     for name, people in (("A", 2), ("B", 3)):

@@ -53,6 +53,7 @@ def test_two_processes_by_torchrun(tmp_path: Path) -> None:
         (["pendulum", "--set", "flatness.wieght=3"], "did you mean 'flatness.weight'?"),
     ],
 )
+@pytest.mark.slow
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], complaint: str) -> None:
     result = run(*arguments, "--out", str(tmp_path / "run"))
     assert result.returncode == 2

@@ -162,6 +162,7 @@ def test_a_jump_beyond_every_track_predicts_none(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("preset", ["sort", "deepsort", "flatsort"])
+@pytest.mark.slow
 def test_warps_at_the_limits_leave_boxes_or_nothing(preset: str) -> None:
     """Again and again, while nobody is seen: sizes and covariances must not run out of numbers."""
     shear = [[1.0, 900.0, 0], [0.0, 1.0, 0]]

@@ -85,6 +85,7 @@ def means(motion: SeparableFilter | FullFilter) -> FloatArray:
 
 @pytest.mark.parametrize("model", MOTION_MODELS)
 @pytest.mark.parametrize("kind", FILTERS)
+@pytest.mark.slow
 def test_hundreds_of_steps_agree_with_filterpy(kind: type[SeparableFilter] | type[FullFilter], model: str) -> None:
     random = np.random.default_rng(7)
     count = 5

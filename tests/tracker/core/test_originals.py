@@ -200,6 +200,7 @@ def check_same(ours: list[Written], theirs: list[Written]) -> int:
 
 @pytest.mark.parametrize("max_age", [1, 30])
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.slow
 def test_sort_is_the_plain_program(seed: int, max_age: int) -> None:
     tracker, plain, stream = Tracker.from_config("sort", max_age=max_age), PlainSort(max_age), crowd(seed)
     ours = [written(tracker, Detections(boxes)) for boxes, _ in stream]
@@ -208,6 +209,7 @@ def test_sort_is_the_plain_program(seed: int, max_age: int) -> None:
 
 @pytest.mark.parametrize("max_age", [3, 8, 30])
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.slow
 def test_deepsort_is_the_plain_program(seed: int, max_age: int) -> None:
     tracker = Tracker.from_config("deepsort", max_age=max_age, min_confidence=None, nms_max_overlap=1)
     plain, stream = PlainDeepSort(max_age), crowd(seed)

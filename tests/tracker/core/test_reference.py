@@ -58,6 +58,7 @@ def share_of_same_identity(ours: TrackTable, reference: TrackTable) -> float:
 
 
 @pytest.mark.parametrize("name", LENGTHS)
+@pytest.mark.slow
 def test_sort_is_the_original(shared: Path, name: str) -> None:
     detections = read_detections(shared / "data/mot16" / name / "det/sdp.txt")
     reference = read_tracks(shared / "data/reference/sort_sdp" / f"{name}.txt")
@@ -67,6 +68,7 @@ def test_sort_is_the_original(shared: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["MOT16-09", "MOT16-13"])
+@pytest.mark.slow
 def test_deepsort_is_the_original(shared: Path, name: str) -> None:
     detections = read_detections(shared / "data/reference/deepsort_sim" / f"{name}.npy")
     reference = read_tracks(shared / "data/reference/deepsort_sim" / f"{name}.txt")
@@ -80,6 +82,7 @@ def test_deepsort_is_the_original(shared: Path, name: str) -> None:
 
 @pytest.mark.parametrize("preset", ["sort", "deepsort"])
 @pytest.mark.parametrize("number", [*range(16), *range(24, 32), *range(36, 42)])
+@pytest.mark.slow
 def test_streams_made_to_tell_programs_apart(shared: Path, number: int, preset: str) -> None:
     """Long absences, boxes that shrink to nothing while unseen, crowds, partial overlaps: every row, nothing beside."""
     with np.load(shared / f"data/reference/stress/{number:02}.npz") as stream:

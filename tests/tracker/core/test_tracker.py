@@ -568,6 +568,7 @@ def test_what_holds_for_every_stream(
 @pytest.mark.parametrize("preset", PRESETS)
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**9))
+@pytest.mark.slow
 def test_the_order_of_detections_only_renumbers(preset: str, seed: int) -> None:
     stream = Stream.random(seed)
     plain, shuffled = Tracker.from_config(preset), Tracker.from_config(preset)
@@ -587,6 +588,7 @@ def test_the_order_of_detections_only_renumbers(preset: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.slow
 def test_reset_forgets_everything_and_trackers_share_nothing(preset: str) -> None:
     stream, other = Stream.random(7, frames=150), Stream.random(6, frames=150)
     tracker = Tracker.from_config(preset)

@@ -123,6 +123,7 @@ def test_tracklets_do_not_depend_on_the_order_within_a_frame(seed: int, people: 
 
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 10**6), people=st.integers(1, 8), length=st.integers(1, 12))
+@pytest.mark.slow
 def test_a_tracklet_is_one_detection_a_frame_without_gaps(seed: int, people: int, length: int) -> None:
     frames, boxes = walkers(np.random.default_rng(seed), people, length)
     tracklets = link(frames, boxes)

@@ -25,6 +25,7 @@ def sequence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return render_demo(tmp_path_factory.mktemp("demo"), frames=FRAMES)
 
 
+@pytest.mark.slow
 def test_layout_is_that_of_motchallenge(sequence: Path) -> None:
     with open_frames(sequence / "img1") as frames:
         assert (frames.length, frames.size) == (FRAMES, (WIDTH, HEIGHT))
@@ -52,6 +53,7 @@ def test_boxes_are_where_the_people_are(sequence: Path) -> None:
     assert changed[~people].mean() < 0.02  # shadows
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_sequence_and_another_another(tmp_path: Path) -> None:
     first, again, other = (render_demo(tmp_path / str(run), frames=2, seed=seed) for run, seed in enumerate((3, 3, 4)))
     for name in ("img1/000002.jpg", "gt/gt.txt", "det/det.txt"):
@@ -59,6 +61,7 @@ def test_a_seed_gives_the_same_sequence_and_another_another(tmp_path: Path) -> N
         assert (first / name).read_bytes() != (other / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_shorter_run_leaves_nothing_of_a_longer_one(tmp_path: Path) -> None:
     render_demo(tmp_path, frames=3)
     sequence = render_demo(tmp_path, frames=2)

@@ -319,6 +319,7 @@ PUBLISHED = {  # DeepSORT's published output: MOTA, IDF1, IDs
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.slow
 def test_published_deepsort_output(shared: Path, name: str) -> None:
     gt = shared / "data" / "mot16" / name / "gt" / "gt.txt"
     row = evaluate({name: gt}, {name: shared / "data" / "reference" / "deepsort_poi" / f"{name}.txt"}, say=silent)[name]
@@ -376,6 +377,7 @@ def test_equal_to_trackevals_own_pipeline(
 
 
 @pytest.mark.parametrize("folder", ["mot15/TUD-Campus", "mot15/TUD-Stadtmitte", "mot16/MOT16-09"])
+@pytest.mark.slow
 def test_parity_with_trackeval_and_motmetrics(shared: Path, folder: str) -> None:
     """trackeval to the digit; motmetrics' identity too, its CLEAR nearly (see tracker.evaluate.cross_check)."""
     truth = read_tracks(shared / "data" / folder / "gt" / "gt.txt")

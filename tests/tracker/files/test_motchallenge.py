@@ -301,12 +301,14 @@ rows = st.lists(
 @example(data=b"1,1,0,0,5,5\x0c\n1,2,0,0,5,5")
 @example(data=b",,,,,,\n")
 @pytest.mark.parametrize("read", [read_detections, read_tracks])
+@pytest.mark.slow
 def test_any_text_is_a_valid_table_or_an_input_error(tmp_path: Path, read, data: bytes) -> None:
     check_read(read, written(tmp_path, data))
 
 
 @fuzz
 @given(data=st.data())
+@pytest.mark.slow
 def test_any_npy_is_a_valid_table_or_an_input_error(tmp_path: Path, data: st.DataObject) -> None:
     array = data.draw(
         stnp.arrays(
@@ -358,6 +360,7 @@ boxes_strategy = st.lists(
 
 @fuzz
 @given(tlwh=boxes_strategy, data=st.data())
+@pytest.mark.slow
 def test_results_come_back_as_written(tmp_path: Path, tlwh: list[tuple[float, ...]], data: st.DataObject) -> None:
     boxes = np.array(tlwh).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]

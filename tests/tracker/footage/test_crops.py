@@ -203,6 +203,7 @@ def test_a_detector_sees_every_frame_once(root: Path, class_id: int | None) -> N
     assert (table.class_ids is None) if class_id is None else (table.class_ids == class_id).all()
 
 
+@pytest.mark.slow
 def test_importing_it_loads_neither_torch_nor_opencv() -> None:
     program = "import tracker.footage.crops, tracker.footage.adapt, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()

@@ -221,6 +221,7 @@ def recall_and_precision(detect, sequence: Path, source: Path, every: int) -> tu
         ("hog", "TUD-Stadtmitte", 30, 0.60, 0.45),  # measured 0.812 and 0.553
     ],
 )
+@pytest.mark.slow
 def test_real_frames(shared: Path, name: str, sequence: str, every: int, recall: float, precision: float) -> None:
     folder = shared / "data/mot15" / sequence
     detector = "hog" if name == "hog" else str(shared / "data/weights/FastestDet.onnx")

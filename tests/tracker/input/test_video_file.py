@@ -113,6 +113,7 @@ def by_opencv(path: Path) -> list[np.ndarray]:
         ("a.mkv", {"times": VARIED}),  # unequal steps
     ],
 )
+@pytest.mark.slow
 def test_pictures_are_opencvs_bit_by_bit(tmp_path: Path, name: str, given: dict, caplog) -> None:
     path = write(tmp_path / name, **given)
     with open_frames(path) as frames:
@@ -127,6 +128,7 @@ def test_pictures_are_opencvs_bit_by_bit(tmp_path: Path, name: str, given: dict,
 
 
 @pytest.mark.parametrize("threads", ["1", "3", "0", "many", ""])
+@pytest.mark.slow
 def test_threads_change_nothing(tmp_path: Path, threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.mp4")
     expected = by_opencv(path)
@@ -156,6 +158,7 @@ def test_a_trimmed_clip_is_whole(tmp_path: Path, hidden: int, caplog) -> None:
 
 
 @pytest.mark.parametrize("hidden", [0, 7])
+@pytest.mark.slow
 def test_a_trimmed_clip_may_be_cut_short_too(tmp_path: Path, hidden: int) -> None:
     path = trim(write(tmp_path / "whole.mp4", frames=100), tmp_path / "trimmed.mp4", hidden)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
@@ -177,6 +180,7 @@ def test_a_trimmed_clip_may_be_cut_short_too(tmp_path: Path, hidden: int) -> Non
     ],
 )
 @pytest.mark.parametrize("share", [0.97, 0.93])
+@pytest.mark.slow
 def test_a_file_cut_a_little_gives_frames_and_a_line(tmp_path: Path, name, codec, times, share, caplog) -> None:
     path = write(tmp_path / name, codec, "yuvj420p" if codec == "mjpeg" else "yuv420p", 50, times=times)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])

@@ -389,6 +389,7 @@ def refuse(*_: object, **__: object) -> None:
     raise AssertionError("done again")
 
 
+@pytest.mark.slow
 def test_a_descriptor_is_adapted_kept_and_used_again(
     rendered: Path, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -420,6 +421,7 @@ def test_a_descriptor_is_adapted_kept_and_used_again(
 
 
 @pytest.mark.parametrize("changed", ["detections", "model", "minutes"])
+@pytest.mark.slow
 def test_adapted_weights_are_not_taken_for_those_of_something_else(
     folder: Path, tmp_path: Path, model: str, changed: str
 ) -> None:
@@ -457,6 +459,7 @@ def test_an_adapted_descriptor_is_what_tracking_uses(
     np.testing.assert_allclose(kept.features, plain - 1, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_of_a_fused_descriptor_the_trained_part_is_adapted(
     rendered: Path, tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -164,6 +164,7 @@ def test_scores_are_kept_and_processes_agree(root: Path, tmp_path: Path) -> None
         assert together.computed == len(cases)
 
 
+@pytest.mark.slow
 def test_changed_data_or_another_version_is_scored_again(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +251,7 @@ def test_it_writes_a_report_and_a_configuration_that_track_takes(
     ]
 
 
+@pytest.mark.slow
 def test_features_in_a_file_are_compared(root: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for name in NAMES:

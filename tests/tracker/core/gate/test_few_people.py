@@ -79,6 +79,7 @@ def tracked(
         (15, 0, 3.0, 32, 0.0),
     ],
 )
+@pytest.mark.slow
 def test_who_meets_and_turns_back_is_known(
     meet: int, others: int, speed: float, dimension: int, noise: float, metric: Metric
 ) -> None:
@@ -114,6 +115,7 @@ def place(seed: int) -> Looks:
 @pytest.mark.parametrize("meet", [15, 60])
 @pytest.mark.parametrize("others", [0, 1])
 @pytest.mark.parametrize("describe", [lambda seed: constant, noise, moment], ids=["constant", "noise", "moment"])
+@pytest.mark.slow
 def test_what_says_nothing_changes_nothing(
     describe: Callable[[int], Looks], others: int, meet: int, metric: Metric
 ) -> None:
@@ -124,6 +126,7 @@ def test_what_says_nothing_changes_nothing(
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize("meet", [15, 30, 60])
+@pytest.mark.slow
 def test_places_are_no_people(meet: int, metric: Metric) -> None:
     """Far apart the two are told apart by where they are; not any more when they meet."""
     motion, _, _ = tracked(turning_back(meet), None)
