@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from embedding.files import digest
 from tracker import InputError, Tracker, TrackerConfig
 from tracker.evaluate.scores import Row, Rule, is_counted, prepare, score
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
@@ -103,15 +101,7 @@ def _load(sequence: Sequence, file: str, path: Path) -> Case:
             f"{path}: detections in frame {detections.last_frame}, but {sequence.name} has {sequence.length} frames"
         )
     length = max(sequence.length or 0, detections.last_frame)
-    return Case(f"{sequence.name} {file}", sequence.name, _digest(detections, truth, length), detections, truth, length)
-
-
-def _digest(detections: DetectionTable, truth: TrackTable, length: int) -> str:
-    digest = hashlib.sha1(str(length).encode())
-    tables = (detections.frames, detections.boxes, detections.scores, detections.features, detections.class_ids)
-    for array in (*tables, truth.frames, truth.ids, truth.boxes, truth.scores, truth.class_ids):
-        digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:12]
+    return Case(f"{sequence.name} {file}", sequence.name, digest(detections, truth, length), detections, truth, length)
 
 
 def run_case(config: TrackerConfig, case: Case) -> Row:
@@ -161,7 +151,7 @@ class Scores:
 
     def rows(self, config: TrackerConfig, cases: list[Case]) -> list[Row]:
         """The figures of one configuration on each of the cases."""
-        settings = hashlib.sha1(config.model_dump_json().encode()).hexdigest()
+        settings = digest(config.model_dump_json())
         keys = {case: f"{settings} {case.digest} {case.name}" for case in cases}
         missing = [case for case, key in keys.items() if key not in self._known]
         missing.sort(key=lambda case: len(case.detections), reverse=True)  # the end waits for none of the long ones
