@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -24,7 +25,9 @@ class Account:
     Attributes:
         frames: that were tracked.
         detections: how many were read and used; `outside` the picture are used too, None where its size is unknown.
-        dropped: why -> how many of those read were not used.
+        dropped: why -> how many of those read were not used: `no_area`, `low_score` (below `least_score`), `suppressed`
+            (a better one covers it), `after_end` (of the run).
+        least_score: the smallest that is of use; None where any is.
         appearance: whether it took part: `gate`, the largest distance of a match, and the frame it was set `since`;
             both None where it did not, and `why`.
         cuts: frames that begin another picture.
@@ -35,6 +38,7 @@ class Account:
     frames: int
     detections: dict[str, int | None]
     dropped: dict[str, int]
+    least_score: float | None
     appearance: dict[str, Any]
     cuts: list[int]
     tracks: int
@@ -47,7 +51,14 @@ class Account:
     def lines(self) -> Iterator[str]:
         """For people: one line of what was used, and one for each doubt."""
         read, used, away = (self.detections[name] for name in ("read", "used", "outside"))
-        parts = [f"{read} detections, {used} used", *(f"{count} {why}" for why, count in self.dropped.items() if count)]
+        words = {
+            "no_area": "without area",
+            "low_score": f"below the least score {self.least_score}",
+            "suppressed": "covered by a better one",
+            "after_end": "after the last frame",
+        }
+        parts = [f"{read} detections, {used} used"]
+        parts += [f"{count} {words[why]}" for why, count in self.dropped.items() if count]
         if away:
             parts.append(f"{away} outside the picture")
         gate, since, why = (self.appearance[name] for name in ("gate", "since", "why"))
@@ -112,13 +123,13 @@ class Observer:
         flat = self._flat if self._found is None else self._found.dropped
         read = seen + flat if self._found is None else len(self._found) + flat
         used = tracker.detections_used
-        limit = f"{self._config.least_confidence:g}"
         dropped = {
-            "without area": flat,
-            f"below the least score {limit}": below,
-            "covered by a better one": seen - below - used,
-            "after the last frame": read - flat - seen,
+            "no_area": flat,
+            "low_score": below,
+            "suppressed": seen - below - used,
+            "after_end": read - flat - seen,
         }
+        least = self._config.least_confidence
         boxes: FloatArray = np.zeros((0, 4)) if self._found is None else self._found.boxes
         doubts = [
             *notes,
@@ -131,6 +142,7 @@ class Observer:
             self.frames,
             {"read": read, "used": used, "outside": None if self._size is None else self._outside},
             dropped,
+            None if math.isinf(least) else least,
             {"gate": tracker.gate, "since": self._since, "why": self._why_off(tracker, why_off)},
             self._cuts.cuts,
             len(self._ids),

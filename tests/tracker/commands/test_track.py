@@ -116,7 +116,7 @@ def test_what_happened_is_said_and_written(root: Path, capsys: pytest.CaptureFix
     assert "A: 24 detections, 24 used; appearance off (--descriptor none)" in said
     assert "C: 25 detections, 24 used, 1 without area; appearance off (--descriptor none)" in said
     told = json.loads(Path("what/happened.json").read_text())
-    assert {name: one["dropped"]["without area"] for name, one in told.items()} == {"A": 0, "C": 1}
+    assert {name: one["dropped"]["no_area"] for name, one in told.items()} == {"A": 0, "C": 1}
     assert told["A"]["out"] == "output/A.txt" and told["A"]["timing"]["tracking"] > 0
     assert track(*options, "--seq", "C", "--strict") == 2
     assert "line 25: width is 0, expected a positive number" in capsys.readouterr().err

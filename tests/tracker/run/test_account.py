@@ -64,10 +64,10 @@ def test_every_detection_is_accounted_for(tmp_path: Path) -> None:
     found = account_of(write(tmp_path / "A", rows))
     assert found.detections == {"read": 90 + 7 + 4 + 3, "used": 93, "outside": 3}
     assert found.dropped == {
-        "without area": 4,
-        "below the least score 0.1": 7,
-        "covered by a better one": 0,
-        "after the last frame": 0,
+        "no_area": 4,
+        "low_score": 7,
+        "suppressed": 0,
+        "after_end": 0,
     }
     assert (found.frames, found.doubts) == (LENGTH, [])
     assert found.appearance == {"gate": None, "since": None, "why": "--descriptor none"}
@@ -76,7 +76,7 @@ def test_every_detection_is_accounted_for(tmp_path: Path) -> None:
 def test_what_a_better_one_covers_is_counted(tmp_path: Path) -> None:
     rows = [*walk(), *((f, -1, 21 + 4 * f, 10, 30, 60, 0.5) for f in range(1, 11))]
     found = account_of(write(tmp_path / "A", rows), overrides={"nms_max_overlap": 0.7})
-    assert (found.dropped["covered by a better one"], found.detections["used"]) == (10, 90)
+    assert (found.dropped["suppressed"], found.detections["used"]) == (10, 90)
 
 
 def test_the_end_of_a_run_that_was_left_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_the_end_of_a_run_that_was_left_early(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(TextSink, "write", leave)
     found = account_of(write(tmp_path / "A", walk()))
-    assert found.dropped["after the last frame"] >= 20 * PEOPLE
+    assert found.dropped["after_end"] >= 20 * PEOPLE
 
 
 def test_appearance_on_and_off(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_detector_s_boxes_are_counted_too(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("tracker.input.detectors.load_detector", lambda name: detect)
     found = account_of(write(tmp_path / "A", [], pictures=True), detections="hog")
     assert found.detections == {"read": 3 * LENGTH, "used": LENGTH, "outside": LENGTH}
-    assert found.dropped["without area"] == found.dropped["below the least score 0.1"] == LENGTH
+    assert found.dropped["no_area"] == found.dropped["low_score"] == LENGTH
     assert found.cuts == [21]
     assert "changes at once in frame 21" in found.doubts[-1]
 
