@@ -81,6 +81,9 @@ def main(
     smooth: Annotated[
         bool, option("--smooth", group=HOW, help="Smooth finished tracks (Rauch-Tung-Striebel).")
     ] = False,
+    link: Annotated[
+        bool, option("--link", group=HOW, help="Second pass over a recording: join pieces by looks, fill gaps, smooth.")
+    ] = False,
     out: Annotated[
         Path | None, option(group=WRITTEN, help="Result file of one sequence, folder of several.", show_default=False)
     ] = None,
@@ -142,6 +145,7 @@ def main(
             camera_motion=None if camera_motion is None else camera_motion.value,
             interpolate=interpolate,
             smooth=smooth,
+            link=link,
             show=show,
             adapt_minutes=_minutes(adapt, adapt_minutes),
             embed_when=embed_when.value,

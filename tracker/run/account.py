@@ -32,6 +32,7 @@ class Account:
             both None where it did not, and `why`.
         cuts: frames that begin another picture.
         tracks: how many.
+        linking: what the second pass made of them; None where there was none.
         doubts: what looks wrong, a line each.
     """
 
@@ -42,6 +43,7 @@ class Account:
     appearance: dict[str, Any]
     cuts: list[int]
     tracks: int
+    linking: str | None
     doubts: list[str]
 
     def as_json(self) -> dict[str, Any]:
@@ -64,6 +66,8 @@ class Account:
         gate, since, why = (self.appearance[name] for name in ("gate", "since", "why"))
         looks = f"appearance off ({why})" if gate is None else f"appearance from frame {since} on (gate {gate:.3g})"
         yield f"{', '.join(parts)}; {looks}"
+        if self.linking is not None:
+            yield self.linking
         yield from (f"careful: {doubt}" for doubt in self.doubts)
 
 
@@ -112,12 +116,20 @@ class Observer:
         if self._since is None and tracker.gate is not None:
             self._since = frame_index
 
-    def account(self, tracker: Tracker, why_off: str | None, notes: list[str]) -> Account:
+    def account(
+        self,
+        tracker: Tracker,
+        why_off: str | None,
+        notes: list[str],
+        linking: str | None = None,
+        linked: int | None = None,
+    ) -> Account:
         """What came of it.
 
         Args:
             why_off: why nothing has features, if that is so.
             notes: doubts from before the first frame.
+            linking, linked: a line about the second pass, and how many identities it found.
         """
         seen, below, starting = self._seen, self._below, self._starting
         flat = self._flat if self._found is None else self._found.dropped
@@ -145,7 +157,8 @@ class Observer:
             None if math.isinf(least) else least,
             {"gate": tracker.gate, "since": self._since, "why": self._why_off(tracker, why_off)},
             self._cuts.cuts,
-            len(self._ids),
+            len(self._ids) if linked is None else linked,
+            linking,
             doubts,
         )
 

@@ -25,6 +25,7 @@ class Job:
         camera_motion: `ecc`, `sparse` or None.
         interpolate: longest gap to fill, frames; 0 fills none.
         smooth: smooth finished tracks.
+        link: join pieces to identities after the last frame, where looks say who is who; fill gaps and smooth.
         show: open a live window.
         adapt_minutes: to fit the descriptor to the detections first, as `adapt_to` counts them; None leaves it as it
             is.
@@ -44,6 +45,7 @@ class Job:
     camera_motion: Literal["ecc", "sparse"] | None = None
     interpolate: int = 0
     smooth: bool = False
+    link: bool = False
     show: bool = False
     adapt_minutes: float | None = None
     embed_when: Literal["always", "ambiguous"] = "always"
@@ -52,7 +54,7 @@ class Job:
     @property
     def is_offline(self) -> bool:
         """Whether tracks are changed after the last frame."""
-        return bool(self.interpolate or self.smooth)
+        return bool(self.interpolate or self.smooth or self.link)
 
     @property
     def draws(self) -> bool:
@@ -94,6 +96,8 @@ def require_possible(job: Job) -> None:
         from tracker.output.drawing import require_window
 
         require_window()
+    if job.link and job.embed_when != "always":
+        raise InputError(f"--embed-when {job.embed_when}: --link compares all looks, expected always")
     if job.adapt_minutes is None:
         return
     from tracker.footage.adapt import require_adaptable  # with it comes SciPy, which takes a third of a second

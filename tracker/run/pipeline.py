@@ -26,8 +26,9 @@ from tracker.run.features import described_ahead, frames_named
 from tracker.run.job import Job, Summary, require_possible
 from tracker.run.offline import TrackRecord
 from tracker.run.prepare import adapt_if_asked, graded, load_if_needed, look_up, open_if_needed, require_frames
+from tracker.run.second_pass import Seen
 from tracker.run.source import Observed, count_frames, find_source, lacks_features, observe, require_within
-from tracker.run.writing import rewrite, sinks_of, write_record
+from tracker.run.writing import frame_rate, rewrite, sinks_of, write_record
 
 if TYPE_CHECKING:
     from embedding import Descriptor
@@ -48,6 +49,7 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
     found, descriptor, cache = look_up(job, found, descriptor)
     clock, started = Clock(), perf_counter()  # an adaptation is no part of a tracker's speed
     records: list[TrackRecord] = []
+    seen = Seen()
     tracker = Tracker(job.config)
     observer = Observer(job.sequence, job.config, found if isinstance(found, DetectionTable) else None)
     why_off = "--descriptor none" if descriptor is None and lacks_features(found) else None
@@ -66,6 +68,8 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
                         sink.write(frame_index, image, tracks)
                 if job.is_offline or job.table:
                     records.append(TrackRecord.of_frame(frame_index, tracks, detections))
+                if job.link:
+                    seen.add(frame_index, detections, tracks)
                 observer.see(frame_index, image, detections, tracks, tracker)
                 progress(job.sequence.name, observer.frames, length)
         except StopTracking:
@@ -75,14 +79,17 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
                 raise
         if cache is not None:
             cache.save()
-        record = TrackRecord.concatenate(records)
+        record, linking = TrackRecord.concatenate(records), None
+        if job.link:
+            with clock.measure("linking"):
+                record, linking = seen.link(record, job.config, frame_rate(job, frames))
         if job.is_offline:
             record = rewrite(job, record)
         if job.table:
             write_record(job.table, record, class_names)
         if frames is not None:
             clock.add("decoding", frames.seconds)
-    account = observer.account(tracker, why_off, notes)
+    account = observer.account(tracker, why_off, notes, linking, len(np.unique(record.ids)) if job.link else None)
     return Summary(job.sequence.name, job.out, account, perf_counter() - started, clock.seconds)
 
 

@@ -23,8 +23,7 @@ def sinks_of(job: Job, frames: Frames | None) -> list[Sink]:
     sinks: list[Sink] = [] if job.out is None else [TextSink(job.out)]
     if job.video is not None:
         assert frames is not None
-        rate = job.sequence.frame_rate or frames.frame_rate or 30.0
-        sinks.append(VideoSink(job.video, rate, frames))
+        sinks.append(VideoSink(job.video, frame_rate(job, frames), frames))
     if job.sheet is not None:
         sinks.append(SheetSink(job.sheet, job.sequence.length or (frames.length if frames else None)))
     if job.show:
@@ -32,9 +31,14 @@ def sinks_of(job: Job, frames: Frames | None) -> list[Sink]:
     return sinks
 
 
+def frame_rate(job: Job, frames: Frames | None) -> float:
+    """Frames a second, as far as anybody says."""
+    return job.sequence.frame_rate or (frames.frame_rate if frames is not None else None) or 30.0
+
+
 def rewrite(job: Job, record: TrackRecord) -> TrackRecord:
     """Improve the tracks and send them to the sinks in a second pass over the frames."""
-    if job.smooth:
+    if job.smooth and not job.link:  # which smooths itself
         record = smooth(record)
     if job.interpolate:
         record = interpolate(record, job.interpolate)

@@ -1,0 +1,121 @@
+"""Which pieces are one person: joined best first, never two that are seen at once."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from tracker.core.detections import FloatArray, IntArray
+from tracker.linking.evidence import MOST_MOTION, Ends, Evidence
+from tracker.linking.pieces import Pieces
+
+LEAST = 1.0  # log-odds of a join
+BONUS = 1.0  # where the online tracker joined both ends
+
+Join = tuple[float, int, int, int, int]  # -odds, two clusters, their versions when it was offered
+
+
+def cluster(
+    pieces: Pieces,
+    sums: FloatArray,
+    ends: Ends,
+    evidence: Evidence,
+    online: IntArray,
+    kinds: IntArray,
+    max_absence: float,
+) -> IntArray:
+    """Identity [P] of each piece, numbered from 0 in the order of their first frames.
+
+    The evidence for joining two clusters is that of their looks, each the sum of its pieces', and of the new ways from
+    piece to piece, less that of the ways which they replace. The best join comes first, while one has `LEAST`.
+
+    Args:
+        sums: [P, D] of each piece's looks.
+        online: [P, 2] the online tracker's identity at either end of each piece, -1 for none.
+        kinds: [P] classes, of which nobody has two.
+        max_absence: frames after which somebody who comes back is somebody else.
+    """
+    clusters = _Clusters(pieces, sums, ends, evidence, online, kinds, max_absence)
+    clusters.join()
+    identity = np.zeros(len(pieces), np.int64)
+    for number, members in enumerate(sorted(clusters.members.values())):
+        identity[members] = number
+    return identity
+
+
+class _Clusters:
+    def __init__(
+        self,
+        pieces: Pieces,
+        sums: FloatArray,
+        ends: Ends,
+        evidence: Evidence,
+        online: IntArray,
+        kinds: IntArray,
+        max_absence: float,
+    ) -> None:
+        self.pieces, self.ends, self.evidence, self.online, self.kinds = pieces, ends, evidence, online, kinds
+        self.max_absence = max_absence
+        self.members: dict[int, list[int]] = {piece: [piece] for piece in range(len(pieces))}  # in order of time
+        self.first, self.last = pieces.first.copy(), pieces.last.copy()
+        self.sums, self.sizes = sums.copy(), pieces.lengths.astype(np.float64)
+        self.version = np.zeros(len(pieces), np.int64)  # grows with each join; a cluster that was joined to another: -1
+        self.ways: dict[tuple[int, int], float] = {}
+
+    def join(self) -> None:
+        """Join until nothing is worth it."""
+        offers: list[Join] = []
+        for one in range(len(self.pieces)):
+            self._offer(offers, one, from_piece=one + 1)
+        while offers:
+            _, one, other, version, other_version = heapq.heappop(offers)
+            if self.version[one] == version and self.version[other] == other_version:
+                self._merge(one, other)
+                self._offer(offers, one)
+
+    def _offer(self, offers: list[Join], one: int, from_piece: int = 0) -> None:
+        """Note every join of a cluster that is worth it."""
+        near = (self.first <= self.last[one] + self.max_absence) & (self.last >= self.first[one] - self.max_absence)
+        near &= (self.version >= 0) & (self.kinds == self.kinds[one])
+        near[one], near[:from_piece] = False, False
+        others = near.nonzero()[0]
+        lengths = np.linalg.norm(self.sums[others], axis=1) * np.linalg.norm(self.sums[one])
+        distance = 1 - self.sums[others] @ self.sums[one] / np.maximum(lengths, 1e-12)
+        looks = self.evidence.of_looks(distance, np.minimum(self.sizes[others], self.sizes[one]))
+        likely = looks >= LEAST - MOST_MOTION - BONUS
+        for other, by_looks in zip(others[likely].tolist(), looks[likely].tolist(), strict=True):
+            odds = by_looks + self._way_gain(one, other)
+            if odds >= LEAST:
+                heapq.heappush(offers, (-odds, one, other, int(self.version[one]), int(self.version[other])))
+
+    def _way_gain(self, one: int, other: int) -> float:
+        """What the ways of the joined cluster are worth beyond those of both; -inf where they cannot be one person."""
+        mine, theirs = self.members[one], self.members[other]
+        return self._worth(sorted(mine + theirs)) - self._worth(mine) - self._worth(theirs)
+
+    def _worth(self, members: list[int]) -> float:
+        return sum(self._way(a, b) for a, b in pairwise(members))
+
+    def _way(self, a: int, b: int) -> float:
+        """Log-odds of the way from piece `a` to piece `b`, the next in order of time."""
+        known = self.ways.get((a, b))
+        if known is None:
+            away = int(self.pieces.first[b] - self.pieces.last[a])
+            known = -math.inf if away < 1 or away > self.max_absence else self._odds(a, b)
+            self.ways[a, b] = known
+        return known
+
+    def _odds(self, a: int, b: int) -> float:
+        is_online = self.online[a, 1] >= 0 and self.online[a, 1] == self.online[b, 0]
+        return float(self.evidence.of_ways(self.ends, np.array(a), np.array(b))) + BONUS * is_online
+
+    def _merge(self, one: int, other: int) -> None:
+        self.members[one] = sorted(self.members[one] + self.members.pop(other))
+        self.first[one], self.last[one] = min(self.first[one], self.first[other]), max(self.last[one], self.last[other])
+        self.sums[one] += self.sums[other]
+        self.sizes[one] += self.sizes[other]
+        self.version[one] += 1
+        self.version[other] = -1
