@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import stat
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -68,6 +69,33 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         if (direct or error.errno in DISK) if error.filename is None else str(error.filename) in ours:
             raise InputError(f"{path}: cannot be written: {shortened(error.strerror or error)}") from error
         raise
+
+
+def require_writable(path: str | Path, name: str | None = None) -> None:
+    """Raise where a file cannot be written at all, before anything is worked on for it; nothing is left there.
+
+    Args:
+        name: what the file is called in messages, its path if None.
+
+    Raises:
+        InputError: it is a folder, or its folder takes no files, or cannot be made.
+    """
+    target = Path(path)
+    try:
+        place = _behind_links(target)
+        if _is_open_file(place):
+            return
+        if _is_written_directly(place, target):
+            if not os.access(place, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+        folder = next(one for one in place.absolute().parents if os.path.lexists(one))
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        with suppress(FileNotFoundError):
+            _temporary(place).lstat()  # is its name too long?
+    except OSError as error:
+        raise InputError(f"{name or path}: cannot be written: {shortened(error.strerror or error)}") from error
 
 
 def remove(path: Path) -> None:

@@ -14,8 +14,10 @@ import typer
 
 from embedding.progress import progress_shown
 from tracker.errors import InputError
+from tracker.files.apart import require_apart
 from tracker.footage.adapt import DEFAULT_MINUTES, adapt_to, describe
 from tracker.input.sequences import find_sequences
+from tracker.run.outputs import files_of
 
 if TYPE_CHECKING:
     from embedding.training.adaptation import AdaptationReport
@@ -38,6 +40,7 @@ def main(
     if out.suffix != ".safetensors":
         raise InputError(f"--out {out}: expected a name that ends in .safetensors")
     sequences = find_sequences(seq, root)
+    require_apart([("--out", out)], [one for sequence in sequences for one in files_of(sequence, det)])
     with progress_shown() as progress:
         report = adapt_to(sequences, det, descriptor, out, minutes, progress, seed=seed, device=device)
     print_report(report)

@@ -18,6 +18,7 @@ from embedding.files import atomic_path
 from embedding.progress import progress_shown
 from tracker.core.appearance import Metric
 from tracker.errors import InputError
+from tracker.files.apart import require_apart
 from tracker.files.motchallenge import DetectionTable, read_detections
 from tracker.footage.calibration import CalibrationReport, calibrate, percent, report
 from tracker.footage.calibration_plot import draw_calibration
@@ -66,6 +67,8 @@ def main(
         raise InputError(f"--scale {scale:g}: expected a number above 0")
     if scale is None and descriptor is not None and metric == "euclidean":
         scale = latent_scale(descriptor)
+    if json is not None:
+        require_apart([("--json", json)], [("--det", Path(name)) for name in det])
     reports = []
     for source in find_sources(det, seq or [], root):
         table = with_features(source, descriptor or "default")

@@ -14,8 +14,10 @@ import typer
 
 from embedding.progress import progress_shown
 from tracker.errors import InputError
+from tracker.files.apart import require_apart
 from tracker.footage.crops import CropRule, match_identities, pack_sequences, visibility
 from tracker.input.sequences import find_sequences
+from tracker.run.outputs import files_of
 
 if TYPE_CHECKING:
     from embedding.descriptors.cropping import Aspect
@@ -54,8 +56,12 @@ def main(
     if gt and det:
         raise InputError("--gt and --det: both given, expected one")
     rule = CropRule(min_height, min_score, min_visibility, border, every, cast("Aspect", aspect))
+    sequences, names = find_sequences(seq or ["all"], root), det or ["det.txt"]
+    require_apart(
+        [("--out", out)], [one for sequence in sequences for name in names for one in files_of(sequence, name)]
+    )
     with progress_shown() as progress:
-        index = pack_sequences(find_sequences(seq or ["all"], root), out, det or ["det.txt"], gt, rule, progress)
+        index = pack_sequences(sequences, out, names, gt, rule, progress)
     sizes = np.bincount(index.tracklet)
     share = sizes[sizes >= LONG].sum() / len(index)
     print(f"{len(index)} crops in {np.count_nonzero(sizes)} tracklets, {share:.0%} in those of {LONG} and more: {out}")

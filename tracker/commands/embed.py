@@ -13,8 +13,10 @@ import typer
 
 from embedding.progress import progress_shown
 from tracker.errors import InputError
+from tracker.files.apart import require_apart
 from tracker.files.motchallenge import write_detections_npy
 from tracker.input.sequences import find_sequences
+from tracker.run.outputs import files_of
 from tracker.run.pipeline import embed
 
 
@@ -34,6 +36,10 @@ def main(
     sequences = find_sequences(seq, root)
     if len(sequences) > 1 and "{seq}" not in out:
         raise InputError(f"--out {out}: expected {{seq}} in the name, as {len(sequences)} sequences would share it")
+    require_apart(
+        [("--out", Path(out.replace("{seq}", sequence.name))) for sequence in sequences],
+        [one for sequence in sequences for one in files_of(sequence, det)],
+    )
     for sequence in sequences:
         path = Path(out.replace("{seq}", sequence.name))
         with progress_shown() as progress:

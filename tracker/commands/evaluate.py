@@ -13,6 +13,7 @@ from tracker.errors import InputError
 from tracker.evaluate.metrics import Scene
 from tracker.evaluate.scores import DISTRACTORS, Row, load_scenes, score
 from tracker.evaluate.table import print_table, write_json
+from tracker.files.apart import require_apart
 from tracker.input.sequences import find_sequences
 
 Benchmark = Enum("Benchmark", {name: name for name in DISTRACTORS})  # type: ignore[misc]  # for typer
@@ -39,9 +40,13 @@ def main(
 
     Example: flatsort evaluate --gt MOT16/train --results output
     """
+    truth, found = find_ground_truth(gt), find_results(results)
+    if json is not None:
+        read = {"the ground truth": truth, "the results": found}
+        require_apart([("--json", json)], [(what, path) for what, files in read.items() for path in files.values()])
     scenes = load_scenes(
-        find_ground_truth(gt),
-        find_results(results),
+        truth,
+        found,
         count_missing=count_missing,
         benchmark=None if benchmark is None else benchmark.value,
         classes=None if classes is None else parse_classes(classes),

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from embedding.export import OPSET, ExportReport, export_onnx
+from tracker.files.apart import require_apart
 
 # Measured for mot16-lite-heldout on 3,426 of MOT16-11's SDP crops, calibrated on MOT16-09; speed on one thread of a CPU
 # with AVX-512 VNNI. Float: rank-1 .925, mAP .793; calibrated .924, .792, 2.0 times as fast; without .923, .793, 0.7.
@@ -40,6 +41,8 @@ def main(
 
     Example: flatsort export --descriptor default --out default.onnx
     """
+    read = [("the descriptor", Path(descriptor)), *([] if calibrate is None else [("--calibrate", calibrate)])]
+    require_apart([("--out", out)], read)
     report = export_onnx(descriptor, out, kind, int8, calibrate, opset)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     print_report(report)

@@ -125,8 +125,6 @@ def main(
         return
     if not names or det is None:
         raise InputError(f"{'--seq' if not names else '--det'}: missing; try `track --demo`, or `track --help`")
-    if table is not None and Path(table).suffix not in (".csv", ".parquet"):
-        raise InputError(f"--table {table}: expected a name that ends in .csv or .parquet")
     from tracker.core.config import load_config  # with it comes pydantic, which takes a tenth of a second
     from tracker.run.job import Job
 
@@ -155,8 +153,10 @@ def main(
     ]
     if evaluate and not any(sequence.ground_truth for sequence in sequences):
         raise InputError(f"--evaluate: no ground truth (gt/gt.txt) in {', '.join(s.name for s in sequences)}")
+    from tracker.run.outputs import require_outputs
     from tracker.run.parallel import print_evaluation, print_timing, run_all, write_account
 
+    require_outputs(tracked, [] if json is None else [("--json", json)], [("--config", Path(config))])
     summaries = run_all(tracked, jobs)
     if json is not None:
         write_account(json, summaries)

@@ -25,6 +25,7 @@ from tracker.run.clock import Clock
 from tracker.run.features import described_ahead, frames_named
 from tracker.run.job import Job, Summary, require_possible
 from tracker.run.offline import TrackRecord
+from tracker.run.outputs import require_outputs
 from tracker.run.prepare import adapt_if_asked, graded, load_if_needed, look_up, open_if_needed, require_frames
 from tracker.run.second_pass import Seen
 from tracker.run.source import Observed, count_frames, find_source, lacks_features, observe, require_within
@@ -41,6 +42,7 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
         InputError: something is missing or unreadable; no output file has been touched then.
     """
     require_possible(job)
+    require_outputs([job])
     found = find_source(job.sequence, job.detections, job.strict)
     found, notes = graded(job, found)
     class_names = class_names_of(found)
