@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import platform
 import secrets
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import fields, is_dataclass
+from functools import cache
 from glob import escape
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 
@@ -26,10 +29,13 @@ try:
 except ImportError:  # Windows: temporaries are not locked there, and those of killed runs stay
     fcntl = None
 
-ABANDONED = 3600.0  # seconds without a write after which a temporary that nobody has locked is a killed run's
+ABANDONED = (
+    3600.0  # seconds without a write after which another machine's temporary that nobody has locked is a killed run's
+)
 MOST_LINKS = 40  # one behind the other, Linux's own limit
 STEM = 50  # characters of the target's name in the temporary's, so that the latter is no longer than a name may be
-RANDOM = 16  # hexadecimal digits
+RANDOM = 24  # hexadecimal digits; the first eight say which machine
+PARTIAL = ".partial"
 DISK = {None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # of a write to an open file; NumPy's has no number
 
 
@@ -42,13 +48,51 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     any new file. A link is followed: what it names is replaced. A device, a pipe and an open file of a process
     (/dev/stdout, whatever it is redirected to) cannot be replaced and are written directly.
 
-    Temporaries that killed runs left of the same target are removed: those that nobody has written to for an hour and
-    that no process holds. A writer holds its temporary by a lock (flock), which ends with the process however that
-    ends; the hour is for file systems that keep locks to one machine.
+    Temporaries that killed runs left of the same target are removed: those that no process holds. A writer holds its
+    temporary by a lock (flock), which ends with the process however that ends. As some file systems keep locks to one
+    machine, those of other machines have an hour of grace.
 
     Raises:
         InputError: nothing can be written there (permission, a folder of that name, a full disk).
     """
+    with _replacing(path, _hidden) as temporary:
+        yield temporary
+
+
+@contextmanager
+def growing_path(path: str | Path, keep_cut: Callable[[Path], None] | None = None) -> Iterator[Path]:
+    """As `atomic_path`, but what is written can be read meanwhile, in NAME.SUFFIX.partial beside the target.
+
+    The target is there only when all of it is. What a killed run left in the partial file is written over, or, with
+    `keep_cut`, first given a name of its own.
+
+    Args:
+        keep_cut: is told under which name (NAME.SUFFIX.cut-1, -2, ...) the rows of a killed run are kept.
+
+    Raises:
+        InputError: as `atomic_path`; another run is writing the same file.
+    """
+    with _replacing(path, lambda place: _visible(place, keep_cut)) as temporary:
+        yield temporary
+
+
+def partial_path(path: Path) -> Path:
+    """Where `growing_path` writes what is to become a file; links of its name are followed."""
+    place = _behind_links(path)
+    return place.with_name(f"{place.name}{PARTIAL}")
+
+
+def sync(path: Path) -> None:
+    """Wait until what was written so far is on the disk, where there is one."""
+    with suppress(FileNotFoundError):
+        _sync(path, os.O_RDONLY)
+
+
+Temporary = AbstractContextManager[tuple[Path, int]]  # the file and the permissions it is to have
+
+
+@contextmanager
+def _replacing(path: str | Path, open_temporary: Callable[[Path], Temporary]) -> Iterator[Path]:
     target = Path(path)
     place, temporary, direct = target, None, False
     try:
@@ -59,9 +103,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             _move_to_end(place)
         else:
             place.parent.mkdir(parents=True, exist_ok=True)
-            _remove_abandoned(place)
-            temporary = _temporary(place)
-            with _held(temporary) as mode:
+            with open_temporary(place) as (temporary, mode):
                 yield temporary
                 _put_in_place(temporary, place, mode)
     except OSError as error:
@@ -191,26 +233,95 @@ def _move_to_end(place: Path) -> None:
 
 
 def _temporary(place: Path) -> Path:
-    return place.with_name(f".{place.stem[:STEM]}.part-{secrets.token_hex(RANDOM // 2)}{place.suffix}")
+    drawn = f"{_machine()}{secrets.token_hex((RANDOM - 8) // 2)}"
+    return place.with_name(f".{place.stem[:STEM]}.part-{drawn}{place.suffix}")
 
 
 @contextmanager
-def _held(temporary: Path) -> Iterator[int]:
-    """Create the file, hold its lock, remove it in the end unless it was put in place. Yields its permissions."""
-    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
-    try:
+def _hidden(place: Path) -> Iterator[tuple[Path, int]]:
+    """A new file of a random name; it is removed in the end unless it was put in place."""
+    _remove_abandoned(place)
+    while True:
+        temporary = _temporary(place)
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
         mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        if fcntl is None:
-            os.close(descriptor)  # Windows renames no open file
-        else:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield mode
+        _lock(descriptor)
+        if _is_still(temporary, descriptor):  # and was not taken for a killed run's before it was locked
+            break
+        os.close(descriptor)
+    try:
+        yield temporary, mode
     finally:
         with suppress(OSError):
             temporary.unlink()
-        if fcntl is not None:
+        _close(descriptor)
+
+
+@contextmanager
+def _visible(place: Path, keep_cut: Callable[[Path], None] | None) -> Iterator[tuple[Path, int]]:
+    """The empty partial file of a target, which no other process holds; removed in the end if it is still there."""
+    _remove_abandoned(place)
+    partial = partial_path(place)
+    descriptor = _open_unheld(partial, place)
+    try:
+        if keep_cut is not None and partial.stat().st_size:
+            kept = next(name for n in count(1) if not (name := place.with_name(f"{place.name}.cut-{n}")).exists())
+            partial.rename(kept)
+            keep_cut(kept)
+            _close(descriptor)
+            descriptor = _open_unheld(partial, place)
+        os.truncate(partial, 0)
+        yield partial, stat.S_IMODE(partial.stat().st_mode)
+    finally:
+        with suppress(OSError):
+            if _is_still(partial, descriptor):  # and not another run's by now
+                partial.unlink()
+        _close(descriptor)
+
+
+def _open_unheld(partial: Path, place: Path) -> int:
+    while True:
+        descriptor = os.open(partial, os.O_CREAT | os.O_RDWR, 0o666)
+        try:
+            _lock(descriptor, wait=False)
+        except BlockingIOError:
             os.close(descriptor)
+            raise InputError(f"{place}: another run is writing it, to {partial.name}") from None
+        if _is_still(partial, descriptor):  # it may have been put in place
+            return descriptor
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, wait: bool = True) -> None:
+    """Hold a file as long as it is open here. Windows, which renames no open file, has it closed at once.
+
+    Raises:
+        BlockingIOError: another process holds it, and nobody is to wait.
+    """
+    if fcntl is None:
+        os.close(descriptor)
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks
+        pass
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Whether the name still stands for the open file."""
+    if fcntl is None:
+        return True
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _close(descriptor: int) -> None:
+    if fcntl is not None:
+        os.close(descriptor)
 
 
 def _put_in_place(temporary: Path, place: Path, mode: int) -> None:
@@ -242,8 +353,19 @@ def _remove_abandoned(place: Path) -> None:
     with suppress(OSError):
         for old in place.parent.glob(name):
             with suppress(OSError):
-                if time.time() - old.lstat().st_mtime > ABANDONED and _is_unheld(old):
+                ours = f".part-{_machine()}" in old.name  # its lock is known here
+                if (ours or time.time() - old.lstat().st_mtime > ABANDONED) and _is_unheld(old):
                     old.unlink()
+
+
+@cache
+def _machine() -> str:
+    """Eight hexadecimal digits of this machine since it was started; containers on it share them."""
+    try:
+        name = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    except OSError:
+        name = platform.node()
+    return hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:8]
 
 
 def _is_unheld(temporary: Path) -> bool:

@@ -15,7 +15,16 @@ import pytest
 
 from embedding import files
 from embedding.errors import InputError
-from embedding.files import ABANDONED, atomic_path, digest, remove
+from embedding.files import (
+    ABANDONED,
+    RANDOM,
+    atomic_path,
+    digest,
+    growing_path,
+    partial_path,
+    remove,
+    require_writable,
+)
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs links, devices and locks of a POSIX system")
@@ -182,10 +191,11 @@ def test_a_full_disk_is_one_line_and_another_file_s_trouble_is_not(tmp_path: Pat
 @posix
 def test_what_killed_runs_left_goes_what_others_write_stays(tmp_path: Path) -> None:
     hour_ago = time.time() - ABANDONED - 60
-    left = tmp_path / f".a.part-{'0' * 16}.txt"
-    young = tmp_path / f".a.part-{'1' * 16}.txt"
-    other = tmp_path / f".b.part-{'2' * 16}.txt"
-    for path in (left, young, other):
+    left = tmp_path / f".a.part-{'0' * RANDOM}.txt"
+    young = tmp_path / f".a.part-{'1' * RANDOM}.txt"  # of another machine, whose locks may not show here
+    ours = tmp_path / f".a.part-{files._machine()}{'1' * (RANDOM - 8)}.txt"
+    other = tmp_path / f".b.part-{'2' * RANDOM}.txt"
+    for path in (left, young, ours, other):
         path.write_text("half")
     for path in (left, other):
         os.utime(path, (hour_ago, hour_ago))
@@ -195,6 +205,75 @@ def test_what_killed_runs_left_goes_what_others_write_stays(tmp_path: Path) -> N
             temporary.write_text("new")
         assert held.exists()
     assert names_in(tmp_path) == {"a.txt", young.name, other.name}
+
+
+# --- files that grow -------------------------------------------------------------------------------------------------
+
+
+def test_what_grows_can_be_read_meanwhile_and_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with growing_path(path) as growing:
+        assert growing == partial_path(path) == tmp_path / "a.txt.partial"
+        growing.write_text("half")
+        assert path.read_text() == "old"
+    assert path.read_text() == "half" and names_in(tmp_path) == {"a.txt"}
+
+
+def test_an_exception_leaves_no_partial_file(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), growing_path(tmp_path / "a.txt") as growing:
+        growing.write_text("half")
+        raise KeyboardInterrupt
+    assert names_in(tmp_path) == set()
+
+
+def test_what_a_killed_run_wrote_is_kept_where_it_cannot_come_again(tmp_path: Path) -> None:
+    kept: list[Path] = []
+    for expected in ("a.txt.cut-1", "a.txt.cut-2"):
+        partial_path(tmp_path / "a.txt").write_text("rows")
+        with growing_path(tmp_path / "a.txt", kept.append) as growing:
+            assert growing.read_text() == ""
+        assert kept[-1].name == expected and kept[-1].read_text() == "rows"
+    partial_path(tmp_path / "a.txt").write_text("rows")
+    with growing_path(tmp_path / "a.txt"):  # a recording's come again
+        pass
+    assert names_in(tmp_path) == {"a.txt", "a.txt.cut-1", "a.txt.cut-2"}
+
+
+def test_two_runs_do_not_write_one_growing_file(tmp_path: Path) -> None:
+    with growing_path(tmp_path / "a.txt") as growing:
+        growing.write_text("first")
+        with pytest.raises(InputError, match=r"a\.txt: another run is writing it"), growing_path(tmp_path / "a.txt"):
+            pass
+    assert (tmp_path / "a.txt").read_text() == "first"
+
+
+def test_behind_a_link_the_file_grows_beside_what_the_link_names(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "a.txt").symlink_to("real/b.txt")
+    with growing_path(tmp_path / "a.txt") as growing:
+        assert growing == tmp_path / "real/b.txt.partial"
+        growing.write_text("new")
+    assert (tmp_path / "a.txt").is_symlink() and (tmp_path / "real/b.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("folder", "is a folder"),
+        ("file/x", "Not a directory"),
+        ("/proc/none/x", "cannot be written"),
+        ("n" * 300, "cannot be written"),
+    ],
+)
+def test_what_can_never_be_written_is_known_before(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=said):
+        require_writable(tmp_path / name)
+    for fine in ("folder/x", "new/folder/x", "file"):
+        require_writable(tmp_path / fine)
+    assert names_in(tmp_path) == {"folder", "file"}
 
 
 # --- digests ---------------------------------------------------------------------------------------------------------
@@ -261,3 +340,6 @@ def test_windows_has_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with atomic_path(tmp_path / "a.txt") as temporary:
         temporary.write_text("new")
     assert (tmp_path / "a.txt").read_text() == "new"
+    with growing_path(tmp_path / "a.txt") as growing:
+        growing.write_text("newer")
+    assert (tmp_path / "a.txt").read_text() == "newer"

@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedding.files import atomic_path
+from embedding.files import PARTIAL, atomic_path, growing_path, sync
 from tracker.core.detections import Image
 from tracker.errors import InputError
+from tracker.output.growing import Pace
 
 if TYPE_CHECKING:
     import av
 
-    from tracker.output.sound import SoundCopy
-
 QUALITY = "23"  # libx264's constant rate factor, its default: lower is better and larger
+FRAGMENTS = "+frag_keyframe+delay_moov+default_base_moof"  # a file that plays however short it is cut
+HYBRID = "+hybrid_fragmented+delay_moov"  # likewise, until it is finished with an index at its end
+FRAGMENT = "2000000"  # microseconds
 BT601 = 6  # the matrix FFmpeg converts BGR with; written down so that players undo the same one
 
 
 class VideoWriter:
     """Writes frames to an MP4 (H.264, yuv420p, index first), which appears when the `with` block ends without an error.
+
+    Until then the pictures lie in NAME.mp4.partial, in fragments of a few seconds, and play up to the last of them. A
+    pipe gets such fragments too, without sound.
 
     Args:
         path: the file to write; its name ends in .mp4.
@@ -56,22 +61,20 @@ class VideoWriter:
         self._frame_rate = Fraction(frame_rate).limit_denominator(1001)
         self._time_base = time_base
         self._sound_of, self._sound_start = sound, sound_start
-        self._sound: SoundCopy | None = None
         self._end = Fraction(0)  # seconds
+        self._pace = Pace()
 
     def __enter__(self) -> VideoWriter:
         import av
 
         with ExitStack() as stack:
-            temporary = stack.enter_context(atomic_path(self._path))
-            options = {"movflags": "+faststart"}
-            self._container = stack.enter_context(av.open(str(temporary), "w", format="mp4", options=options))
+            self._temporary = stack.enter_context(growing_path(self._path))
+            grows = self._temporary.suffix == PARTIAL
+            if grows:
+                stack.push(self._finish)
+            options = {"movflags": HYBRID if grows else FRAGMENTS, "frag_duration": FRAGMENT, "flush_packets": "1"}
+            self._container = stack.enter_context(av.open(str(self._temporary), "w", format="mp4", options=options))
             self._stream = self._add_stream(self._container)
-            if self._sound_of is not None:
-                from tracker.output.sound import SoundCopy
-
-                self._sound = stack.enter_context(SoundCopy(self._sound_of, self._sound_start))
-                self._sound.add_to(self._container)
             self._open = stack.pop_all()
         return self
 
@@ -98,8 +101,8 @@ class VideoWriter:
             frame.pts, frame.time_base = round(time / self._time_base), self._time_base
         self._container.mux(self._stream.encode(frame))
         self._end = (self._end if time is None else time) + 1 / self._frame_rate
-        if self._sound is not None:
-            self._sound.copy(self._container, until=self._end)
+        if self._pace.is_due():
+            sync(self._temporary)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -107,6 +110,32 @@ class VideoWriter:
         if error is None:
             self._open.push(self._flush)
         self._open.__exit__(kind, error, trace)
+
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Copy the finished pictures, packet by packet, behind an index of all of them, with the sound."""
+        import av
+
+        if kind is not None:
+            return
+        with ExitStack() as stack:
+            whole = stack.enter_context(atomic_path(self._temporary))
+            source = stack.enter_context(av.open(str(self._temporary)))
+            options = {"movflags": "+faststart"}
+            container = stack.enter_context(av.open(str(whole), "w", format="mp4", options=options))
+            stream, sound = container.add_stream_from_template(source.streams.video[0]), None
+            if self._sound_of is not None:
+                from tracker.output.sound import SoundCopy
+
+                sound = stack.enter_context(SoundCopy(self._sound_of, self._sound_start))
+                sound.add_to(container)
+            for packet in source.demux():
+                if packet.dts is not None:
+                    if sound is not None:
+                        sound.copy(container, until=packet.dts * packet.time_base)
+                    packet.stream = stream
+                    container.mux(packet)
+            if sound is not None:
+                sound.copy(container, until=self._end)
 
     def _flush(self, *_: object) -> None:
         if not self._stream.codec_context.is_open:

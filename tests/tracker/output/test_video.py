@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import av
 import numpy as np
 import pytest
 
+from embedding.files import partial_path
 from tracker.core.detections import Tracks
 from tracker.errors import InputError
 from tracker.input.frames import open_frames
@@ -176,3 +180,37 @@ def test_sound_begins_with_the_pictures(tmp_path: Path) -> None:
     with av.open(str(written)) as container:
         assert float(next(container.decode(audio=0)).time) == pytest.approx(0, abs=0.06)
         assert times_in(written)[0] == 0
+
+
+# --- while it is written ---------------------------------------------------------------------------------------------
+
+
+def test_a_video_that_is_cut_plays(tmp_path: Path) -> None:
+    """What lies there when the machine stops, at any moment, holds the frames up to some seconds before."""
+    path, cut = tmp_path / "clip.mp4", tmp_path / "cut.mp4"
+    with VideoWriter(path, 10, (64, 48)) as video:
+        for number in range(300):
+            video.write(flat(COLOURS[number // 60 % 4], (64, 48)))
+        left = partial_path(path).read_bytes()
+        assert not path.exists()
+    cut.write_bytes(left[: len(left) - 100])
+    with av.open(str(cut)) as container:
+        played = 0
+        with suppress(av.FFmpegError):
+            for _ in container.decode(video=0):
+                played += 1
+    assert 150 <= played < 300
+    assert len(times_in(path)) == 300
+    assert [file.name for file in sorted(tmp_path.iterdir())] == ["clip.mp4", "cut.mp4"]
+
+
+def test_a_video_into_a_pipe_plays(tmp_path: Path) -> None:
+    pipe, copy = tmp_path / "pipe.mp4", tmp_path / "copy.mp4"
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: copy.write_bytes(pipe.read_bytes()))
+    reader.start()
+    with VideoWriter(pipe, 10, (64, 48)) as video:
+        for _ in range(20):
+            video.write(flat(COLOURS[0], (64, 48)))
+    reader.join(20)
+    assert len(times_in(copy)) == 20 and pipe.is_fifo()
