@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 
 import typer
 
+from embedding.progress import say
 from tracker.errors import InputError
+from tracker.run.ending import ending_in_order, exit_code, is_interrupted
 
 # click's base class of usage errors; typer carries its own copy of click or needs the real one, by version
 USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
@@ -40,6 +42,18 @@ def run_command(
         many_values: options that take all values up to the next option.
         usage: what the help says to type, `name` if None.
     """
+    with ending_in_order():
+        sys.exit(_status(command, name, arguments, many_values, usage))
+
+
+def _status(
+    command: Callable[..., Any],
+    name: str,
+    arguments: Sequence[str] | None,
+    many_values: Sequence[str],
+    usage: str | None,
+) -> int:
+    """The exit code of a run."""
     app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
     app.command(context_settings={"help_option_names": ["-h", "--help"]})(command)
     given = sys.argv[1:] if arguments is None else list(arguments)
@@ -58,14 +72,16 @@ def run_command(
         fail(name, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
-    if status == INTERRUPTED:  # which some versions of typer return by themselves, without a word
-        print(f"{name}: interrupted", file=sys.stderr)
-    sys.exit(status if isinstance(status, int) else 0)
+    if status == INTERRUPTED and is_interrupted():  # by which signal
+        status = exit_code()
+    if isinstance(status, int) and status >= INTERRUPTED - 1:  # some versions of typer return it without a word
+        say(f"{name}: interrupted")
+    return status if isinstance(status, int) else 0
 
 
 def fail(name: str, message: str) -> NoReturn:
     """End with one line and exit code 2."""
-    print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
+    say(f"{name}: {' '.join(message.split())}")
     sys.exit(2)
 
 

@@ -154,16 +154,17 @@ def main(
     if evaluate and not any(sequence.ground_truth for sequence in sequences):
         raise InputError(f"--evaluate: no ground truth (gt/gt.txt) in {', '.join(s.name for s in sequences)}")
     from tracker.run.outputs import require_outputs
-    from tracker.run.parallel import print_evaluation, print_timing, run_all, write_account
+    from tracker.run.parallel import attempt_all, print_evaluation, print_timing, write_account
 
     require_outputs(tracked, [] if json is None else [("--json", json)], [("--config", Path(config))])
-    summaries = run_all(tracked, jobs)
+    outcome = attempt_all(tracked, jobs)
     if json is not None:
-        write_account(json, summaries)
+        write_account(json, outcome)
     if timing:
-        print_timing(summaries)
-    if evaluate:
-        print_evaluation(sequences, summaries)
+        print_timing(outcome.summaries)
+    if evaluate and outcome.summaries:
+        print_evaluation(sequences, outcome.summaries)
+    raise typer.Exit(outcome.exit_code)
 
 
 def _refuse_beside_demo(options: dict[str, Any]) -> None:

@@ -20,7 +20,13 @@ class StopTracking(Exception):
 
 
 class Sink(AbstractContextManager["Sink"]):
-    """Takes the tracks of each frame inside a `with` block; a file appears when the block ends without an error."""
+    """Takes the tracks of each frame inside a `with` block; a file appears when the block ends without an error.
+
+    Attributes:
+        is_wanted: whether somebody asked for it, and is to be told by the exit code where there is none.
+    """
+
+    is_wanted = True
 
     def __init__(self, resource: AbstractContextManager[Any] | None = None) -> None:
         self._resource = resource
@@ -40,10 +46,16 @@ class Sink(AbstractContextManager["Sink"]):
 
 
 class TextSink(Sink):
-    """MOTChallenge rows in a file."""
+    """MOTChallenge rows in a file.
 
-    def __init__(self, path: Path) -> None:
-        self._writer = ResultWriter(path)
+    Args:
+        writer: opens and closes the file.
+        is_wanted: see `Sink`.
+    """
+
+    def __init__(self, writer: ResultWriter, is_wanted: bool = True) -> None:
+        self._writer = writer
+        self.is_wanted = is_wanted
         super().__init__(self._writer)
 
     def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:

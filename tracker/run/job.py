@@ -71,6 +71,7 @@ class Summary:
         account: what happened.
         seconds: of the clock, without an adaptation.
         timing: stage -> seconds spent in it; stages overlap, so they may add up to more.
+        unwritten: outputs that could not be written, a line each; the others are whole.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Summary:
     account: Account
     seconds: float
     timing: dict[str, float] = field(default_factory=dict)
+    unwritten: tuple[str, ...] = ()
 
     @property
     def frames(self) -> int:

@@ -3,35 +3,82 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from embedding.files import atomic_path
 from embedding.progress import progress_shown, say
 from tracker.errors import InputError
 from tracker.input.sequences import Sequence
+from tracker.run import ending
 from tracker.run.job import Job, Summary, require_possible
 from tracker.run.pipeline import run
+from tracker.run.workers import side_by_side
+
+BAD = 2  # exit code: something could not be read or written
+
+
+@dataclass
+class Outcome:
+    """What came of all jobs.
+
+    Attributes:
+        summaries: of those that ran to their end, in the order of the jobs.
+        failures: name of the sequence -> why there is no result of it.
+        is_interrupted: whether a signal came before all had their turn.
+    """
+
+    summaries: list[Summary] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    is_interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all is there, 2 where something could not be written or read, or the signal's."""
+        if self.is_interrupted:
+            return ending.exit_code()
+        return BAD if self.failures or any(summary.unwritten for summary in self.summaries) else 0
 
 
 def run_all(jobs: list[Job], workers: str = "1") -> list[Summary]:
-    """Run every job and say how it goes; summaries in the order of the jobs.
+    """As `attempt_all`, where all is there or nothing will do: summaries in the order of the jobs.
+
+    Raises:
+        InputError: a job failed; the others have run.
+        Interrupted: by a signal.
+    """
+    outcome = attempt_all(jobs, workers)
+    if outcome.is_interrupted:
+        raise ending.Interrupted
+    for name, why in outcome.failures.items():
+        raise InputError(f"{name}: {why}")
+    return outcome.summaries
+
+
+def attempt_all(jobs: list[Job], workers: str = "1") -> Outcome:
+    """Run every job and say how it goes. Of several, a bad one does not stop the others.
 
     Args:
         workers: number of processes, or `ray` for the workers of a Ray cluster.
 
     Raises:
-        InputError: `workers` is neither; whatever a job raises.
+        InputError: `workers` is neither; something that shows before the first frame; what the only job raises.
     """
     for job in jobs:
         require_possible(job)
     if workers == "ray":
-        return _run_on_ray(jobs)
-    if not workers.isdecimal() or int(workers) < 1:
+        results = _run_on_ray(jobs)
+    elif not workers.isdecimal() or int(workers) < 1:
         raise InputError(f"--jobs {workers}: expected a number from 1, or ray")
-    if int(workers) == 1 or len(jobs) == 1:
-        return [_run_with_progress(job) for job in jobs]
-    return _run_in_processes(jobs, min(int(workers), len(jobs)))
+    elif len(jobs) == 1:
+        return Outcome([_run_with_progress(jobs[0])])
+    elif int(workers) == 1:
+        results = enumerate(map(_attempted_here, jobs))
+    else:
+        results = side_by_side(_attempted, jobs, int(workers))
+    return _collect(jobs, results)
 
 
 def _run_with_progress(job: Job) -> Summary:
@@ -41,29 +88,50 @@ def _run_with_progress(job: Job) -> Summary:
     return summary
 
 
-def _run_in_processes(jobs: list[Job], workers: int) -> list[Summary]:
-    import multiprocessing
+def _attempted(job: Job) -> Summary | InputError:
+    try:
+        return run(job)
+    except (InputError, OSError) as error:
+        return InputError(str(error))
 
-    # spawn: no thread of this process (OpenCV's, BLAS's) is forked in an unknown state
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        return _collect(pool.imap(run, jobs))
+
+def _attempted_here(job: Job) -> Summary | InputError:
+    try:
+        with progress_shown() as progress:
+            return run(job, progress)
+    except (InputError, OSError) as error:
+        return InputError(str(error))
 
 
-def _run_on_ray(jobs: list[Job]) -> list[Summary]:
+def _run_on_ray(jobs: list[Job]) -> Iterator[tuple[int, Summary | Exception]]:
     try:
         from ray.util.multiprocessing import Pool
     except ImportError:
         raise InputError("--jobs ray: Ray is not installed: pip install 'flatsort[ray]'") from None
     with Pool() as pool:
-        return _collect(pool.imap(run, jobs))
+        yield from enumerate(pool.imap(_attempted, jobs))
 
 
-def _collect(results: Iterator[Summary]) -> list[Summary]:
-    summaries = []
-    for summary in results:
-        _tell(summary)
-        summaries.append(summary)
-    return summaries
+def _collect(jobs: list[Job], results: Iterable[tuple[int, Summary | Exception]]) -> Outcome:
+    done: dict[int, Summary] = {}
+    outcome = Outcome()
+    try:
+        for number, result in results:
+            if isinstance(result, Summary):
+                _tell(result)
+                done[number] = result
+            elif not ending.is_interrupted():
+                outcome.failures[jobs[number].sequence.name] = str(result)
+                say(f"{jobs[number].sequence.name}: {result}")
+            if ending.is_interrupted() and len(done) < len(jobs):
+                raise ending.Interrupted
+    except KeyboardInterrupt:
+        outcome.is_interrupted = len(done) < len(jobs)
+    outcome.summaries = [done[number] for number in sorted(done)]
+    if outcome.failures:
+        names = ", ".join(outcome.failures)
+        say(f"{len(outcome.failures)} of {len(jobs)} sequences failed: {names}; the others are done")
+    return outcome
 
 
 def _tell(summary: Summary) -> None:
@@ -83,17 +151,18 @@ def print_evaluation(sequences: list[Sequence], summaries: list[Summary]) -> Non
     print_table(evaluate(truth, results))
 
 
-def write_account(path: Path, summaries: list[Summary]) -> None:
-    """Write what happened to each sequence as one JSON file."""
-    told = {
+def write_account(path: Path, outcome: Outcome) -> None:
+    """Write what happened to each sequence as one JSON file; of one that failed, why."""
+    told: dict[str, dict[str, Any]] = {
         summary.name: {
             "out": None if summary.out is None else str(summary.out),
             "seconds": summary.seconds,
             "timing": summary.timing,
             **summary.account.as_json(),
         }
-        for summary in summaries
+        for summary in outcome.summaries
     }
+    told |= {name: {"error": why} for name, why in outcome.failures.items()}
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 

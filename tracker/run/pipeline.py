@@ -22,6 +22,7 @@ from tracker.input.sequences import Sequence
 from tracker.output.sinks import StopTracking
 from tracker.run.account import Observer
 from tracker.run.clock import Clock
+from tracker.run.ending import require_wanted
 from tracker.run.features import described_ahead, frames_named
 from tracker.run.job import Job, Summary, require_possible
 from tracker.run.offline import TrackRecord
@@ -29,7 +30,7 @@ from tracker.run.outputs import require_outputs
 from tracker.run.prepare import adapt_if_asked, graded, load_if_needed, look_up, open_if_needed, require_frames
 from tracker.run.second_pass import Seen
 from tracker.run.source import Observed, count_frames, find_source, lacks_features, observe, require_within
-from tracker.run.writing import frame_rate, rewrite, sinks_of, write_record
+from tracker.run.writing import Outputs, frame_rate, improved, provisional_sinks_of, rewrite, sinks_of
 
 if TYPE_CHECKING:
     from embedding import Descriptor
@@ -62,18 +63,19 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
         if descriptor is not None and frames is not None and job.embed_when == "always":
             observed = stack.enter_context(described_ahead(observed, descriptor, frames, clock))
             observed, descriptor = cache.keeping(observed) if cache else observed, None
-        sinks = [] if job.is_offline else [stack.enter_context(sink) for sink in sinks_of(job, frames)]
+        sinks = provisional_sinks_of(job) if job.is_offline else sinks_of(job, frames, class_names)
+        outputs = stack.enter_context(Outputs(job.sequence.name, sinks))
         try:
             for frame_index, image, detections, tracks in track(job, tracker, observed, descriptor, clock):
                 with clock.measure("writing"):
-                    for sink in sinks:
-                        sink.write(frame_index, image, tracks)
-                if job.is_offline or job.table:
+                    outputs.write(frame_index, image, tracks)
+                if job.is_offline:
                     records.append(TrackRecord.of_frame(frame_index, tracks, detections))
                 if job.link:
                     seen.add(frame_index, detections, tracks)
                 observer.see(frame_index, image, detections, tracks, tracker)
                 progress(job.sequence.name, observer.frames, length)
+                require_wanted()
         except StopTracking:
             pass
         except KeyboardInterrupt:
@@ -86,13 +88,13 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
             with clock.measure("linking"):
                 record, linking = seen.link(record, job.config, frame_rate(job, frames))
         if job.is_offline:
-            record = rewrite(job, record)
-        if job.table:
-            write_record(job.table, record, class_names)
+            outputs.failures += rewrite(job, improved(job, record), class_names)
         if frames is not None:
             clock.add("decoding", frames.seconds)
     account = observer.account(tracker, why_off, notes, linking, len(np.unique(record.ids)) if job.link else None)
-    return Summary(job.sequence.name, job.out, account, perf_counter() - started, clock.seconds)
+    return Summary(
+        job.sequence.name, job.out, account, perf_counter() - started, clock.seconds, tuple(outputs.failures)
+    )
 
 
 def track(

@@ -3,32 +3,109 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from types import TracebackType
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from tracker.core.detections import Image, IntArray
-from tracker.files.motchallenge import write_table
+from embedding.progress import say
+from tracker.core.detections import Image, IntArray, Tracks
+from tracker.errors import InputError
+from tracker.files.motchallenge import ResultWriter
 from tracker.input.frames import Frames, open_frames
+from tracker.output.growing import GrowingResult
 from tracker.output.sinks import SheetSink, Sink, StopTracking, TextSink, VideoSink, WindowSink
 from tracker.run.job import Job
 from tracker.run.offline import TrackRecord, interpolate, smooth
 
 
-def sinks_of(job: Job, frames: Frames | None) -> list[Sink]:
-    """Where the tracks of each frame go; nothing is opened yet."""
-    sinks: list[Sink] = [] if job.out is None else [TextSink(job.out)]
+class Outputs(AbstractContextManager["Outputs"]):
+    """The sinks of a run. One that can no longer be written is given up with a line, and the others go on.
+
+    Attributes:
+        failures: a line each.
+
+    Raises:
+        InputError: none is left of those that somebody asked for, or one cannot even be opened.
+    """
+
+    def __init__(self, name: str, sinks: Iterable[Sink]) -> None:
+        self._name = name
+        self._sinks = list(sinks)
+        self._wanted = sum(sink.is_wanted for sink in self._sinks)
+        self.failures: list[str] = []
+
+    def __enter__(self) -> Outputs:
+        with ExitStack() as stack:
+            for sink in self._sinks:
+                stack.enter_context(sink)
+            stack.pop_all()
+        return self
+
+    def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
+        """Give one frame to every sink."""
+        for sink in tuple(self._sinks):
+            try:
+                sink.write(frame_index, image, tracks)
+            except (InputError, OSError) as error:
+                self._sinks.remove(sink)
+                self._give_up(sink, _closed(sink, error) or error)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for sink in reversed(self._sinks):
+            try:
+                sink.__exit__(kind, error, trace)
+            except (InputError, OSError) as trouble:
+                if kind is None:
+                    self._give_up(sink, trouble)
+
+    def _give_up(self, sink: Sink, error: Exception) -> None:
+        if not sink.is_wanted:
+            say(f"{self._name}: {error}; the run goes on without it")
+            return
+        self.failures.append(str(error))
+        if len(self.failures) == self._wanted:
+            raise error if isinstance(error, InputError) else InputError(str(error))
+        say(f"{self._name}: {error}; the run goes on without it")
+
+
+def _closed(sink: Sink, error: Exception) -> Exception | None:
+    """What a sink says when it is closed after an error, with the name of its file."""
+    try:
+        sink.__exit__(type(error), error, error.__traceback__)
+    except (InputError, OSError) as said:
+        return said
+    return None
+
+
+def sinks_of(job: Job, frames: Frames | None, class_names: Mapping[int, str]) -> list[Sink]:
+    """Where the tracks of each frame go in the end; nothing is opened yet."""
+    is_live = frames is not None and frames.length is None
+    sinks: list[Sink] = []
+    if job.out is not None:  # what can be read during the first of two passes is provisional
+        sinks.append(TextSink(ResultWriter(job.out) if job.is_offline else GrowingResult(job.out, is_live)))
     if job.video is not None:
         assert frames is not None
         sinks.append(VideoSink(job.video, frame_rate(job, frames), frames))
     if job.sheet is not None:
         sinks.append(SheetSink(job.sheet, job.sequence.length or (frames.length if frames else None)))
+    if job.table is not None:
+        from tracker.output.table import TableSink
+
+        sinks.append(TableSink(job.table, class_names))
     if job.show:
         sinks.append(WindowSink())
     return sinks
+
+
+def provisional_sinks_of(job: Job) -> list[Sink]:
+    """What can be read of tracks that will be changed after the last frame."""
+    if job.out is None or (job.out.exists() and not job.out.is_file()):
+        return []
+    return [TextSink(GrowingResult(job.out, final=False), is_wanted=False)]
 
 
 def frame_rate(job: Job, frames: Frames | None) -> float:
@@ -36,25 +113,27 @@ def frame_rate(job: Job, frames: Frames | None) -> float:
     return job.sequence.frame_rate or (frames.frame_rate if frames is not None else None) or 30.0
 
 
-def rewrite(job: Job, record: TrackRecord) -> TrackRecord:
-    """Improve the tracks and send them to the sinks in a second pass over the frames."""
+def improved(job: Job, record: TrackRecord) -> TrackRecord:
+    """The tracks as the job wants them after the last frame."""
     if job.smooth and not job.link:  # which smooths itself
         record = smooth(record)
-    if job.interpolate:
-        record = interpolate(record, job.interpolate)
+    return interpolate(record, job.interpolate) if job.interpolate else record
+
+
+def rewrite(job: Job, record: TrackRecord, class_names: Mapping[int, str]) -> list[str]:
+    """Send tracks to the sinks in a second pass over the frames; what could not be written, a line each."""
     with ExitStack() as stack:
         frames = None
         if job.draws:
             assert job.sequence.frames is not None
             frames = stack.enter_context(open_frames(job.sequence.frames))
-        sinks = [stack.enter_context(sink) for sink in sinks_of(job, frames)]
+        outputs = stack.enter_context(Outputs(job.sequence.name, sinks_of(job, frames, class_names)))
         try:
             for frame_index, image in _every_frame(frames, record.frames):
-                for sink in sinks:
-                    sink.write(frame_index, image, record.at(frame_index))
+                outputs.write(frame_index, image, record.at(frame_index))
         except StopTracking:
             pass
-    return record
+    return outputs.failures
 
 
 def _every_frame(frames: Frames | None, tracked: IntArray) -> Iterator[tuple[int, Image | None]]:
@@ -66,22 +145,3 @@ def _every_frame(frames: Frames | None, tracked: IntArray) -> Iterator[tuple[int
                 yield missing, None
         yield frame_index, image
     yield from ((missing, None) for missing in waiting)
-
-
-def write_record(path: Path, record: TrackRecord, class_names: Mapping[int, str]) -> None:
-    """Write the tracks with the detection behind each box, and its class, as a table."""
-    left, top, right, bottom = record.boxes.T
-    columns: dict[str, ArrayLike] = {
-        "frame": record.frames,
-        "id": record.ids,
-        "left": left,
-        "top": top,
-        "right": right,
-        "bottom": bottom,
-        "score": record.scores,
-        "detection": record.detection,
-        "class": record.class_ids,
-    }
-    if class_names:
-        columns["class_name"] = np.array([class_names.get(number, "") for number in record.class_ids.tolist()], str)
-    write_table(path, columns)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tracker.commands.main import track as main
-from tracker.files.apart import require_apart
 from tracker.errors import InputError
+from tracker.files.apart import require_apart
 
 
 @pytest.fixture
