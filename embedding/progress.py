@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -36,7 +36,27 @@ def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def _is_terminal() -> bool:
+class Listener:
+    """Standard error for those that print by themselves, such as Rich: a reader who goes away ends nothing."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return is_terminal()
+
+    def fileno(self) -> int:
+        return sys.stderr.fileno()
+
+
+def is_terminal() -> bool:
+    """Whether somebody sees standard error as it is written."""
     try:
         return sys.stderr is not None and sys.stderr.isatty()
     except ValueError:  # closed
@@ -46,7 +66,7 @@ def _is_terminal() -> bool:
 @contextmanager
 def progress_shown() -> Iterator[Progress]:
     """A progress bar on a terminal, a plain line every few seconds elsewhere."""
-    if not _is_terminal():
+    if not is_terminal():
         yield _Lines()
         return
     from rich.console import Console
@@ -60,7 +80,7 @@ def progress_shown() -> Iterator[Progress]:
         TextColumn("{task.fields[so_far]}"),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Bar(*columns, console=Console(file=cast(IO[str], Listener())), transient=True) as bar:
         task = bar.add_task("", total=None, so_far="")
         pace = _Pace()
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 import math
-import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from embedding.errors import InputError, quoted, shortened
 from embedding.files import atomic_path
+from embedding.progress import Listener, is_terminal
 
 Row = dict[str, Any]
 
@@ -25,8 +25,8 @@ class RunLog:
         self.path = folder / "log.csv"
         self.writes, self.speaks = writes, speaks and writes
         self.steps = steps
-        self.console = Console(stderr=True, soft_wrap=True, highlight=False)
-        self.bar = self._progress_bar(start) if self.speaks and sys.stderr.isatty() else None
+        self.console = Console(file=cast(IO[str], Listener()), soft_wrap=True, highlight=False)
+        self.bar = self._progress_bar(start) if self.speaks and is_terminal() else None
         self.board = self._summary_writer(folder, start) if tensorboard and writes else None
         if writes:
             self._drop_rows_after(start)

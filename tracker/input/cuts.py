@@ -13,17 +13,20 @@ ACROSS = 48  # places that are compared in a row
 LEAST = 25.0  # mean difference in grey levels; people who walk by change a picture by 2 to 8
 TIMES = 4.0  # as much as lately; a camera that is carried changes it by up to 30 from frame to frame, again and again
 LATELY = 20  # frames
+MOST = 10_000  # cuts that are noted: a stream goes on for ever
 
 
 class CutWatch:
     """Look at each frame of a video and note where it was cut.
 
     Attributes:
-        cuts: numbers of the frames that begin something new.
+        cuts: numbers of the frames that begin something new, the first `MOST`.
+        count: of all.
     """
 
     def __init__(self) -> None:
         self.cuts: list[int] = []
+        self.count = 0
         self._last: NDArray[np.int16] | None = None
         self._lately: deque[float] = deque(maxlen=LATELY)
 
@@ -35,7 +38,9 @@ class CutWatch:
             change = float(np.abs(places - self._last).mean())
             usual = float(np.median(self._lately)) if self._lately else change
             if change > LEAST and change > TIMES * usual:
-                self.cuts.append(frame_index)
+                self.count += 1
+                if self.count <= MOST:
+                    self.cuts.append(frame_index)
             else:
                 self._lately.append(change)
         self._last = places

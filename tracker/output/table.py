@@ -1,4 +1,4 @@
-"""Tracks with the detection behind each box, and its class, as CSV or Parquet: written as they come, in little memory."""
+"""Tracks with the detection behind each box, and its class, as CSV or Parquet, written as they come."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Observer:
         self._found = found
         self._size = None if not sequence.width or not sequence.height else (sequence.width, sequence.height)
         self._cuts = CutWatch()
-        self._ids: set[int] = set()
+        self._ids = _Distinct(2 * config.max_age + 100)  # a track that is not reported for so long has ended
         self._classes: set[int] = set()  # the smallest and the largest of each frame
         self._seen = self._below = self._starting = 0  # detections: all, below the least score, fit for a new track
         self._outside = self._flat = 0
@@ -97,7 +97,7 @@ class Observer:
     ) -> None:
         """Take in one frame and what the tracker made of it."""
         self.frames += 1
-        self._ids.update(tracks.ids.tolist())
+        self._ids.add(frame_index, tracks.ids.tolist())
         scores = detections.scores
         if len(scores):
             low, high = self._config.least_confidence, self._config.starting_confidence
@@ -148,7 +148,7 @@ class Observer:
             *about_boxes(boxes, self._size, seen, self._outside),
             *about_scores(self._config.starting_confidence, seen, starting, self._largest),
             *about_tracks(len(self._ids), self.frames, seen, starting, self._config.n_init, len(self._classes) > 1),
-            *about_cuts(self._cuts.cuts, self.frames),
+            *about_cuts(self._cuts.cuts, self.frames, self._cuts.count),
         ]
         return Account(
             self.frames,
@@ -173,3 +173,29 @@ class Observer:
         if tracker.threshold.true_accepts is None:
             return "too few people were seen side by side to set its gate"
         return "the descriptor does not tell these people apart"
+
+
+class _Distinct:
+    """Counts different ids, in the memory of those that may come again.
+
+    Args:
+        patience: frames behind which an id that was not seen never comes again.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+        self._last: dict[int, int] = {}  # id -> frame
+        self._gone = 0
+        self._looked_at = 0
+
+    def add(self, frame_index: int, ids: list[int]) -> None:
+        for one in ids:
+            self._last[one] = frame_index
+        if frame_index - self._looked_at > self._patience:
+            self._looked_at = frame_index
+            stay = {one: last for one, last in self._last.items() if last >= frame_index - self._patience}
+            self._gone += len(self._last) - len(stay)
+            self._last = stay
+
+    def __len__(self) -> int:
+        return self._gone + len(self._last)

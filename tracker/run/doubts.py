@@ -82,10 +82,16 @@ def about_tracks(
         yield f"no track: nothing was detected in {n_init} frames in a row at places that overlap{alike}"
 
 
-def about_cuts(cuts: Sequence[int], frames: int) -> Iterator[str]:
-    """Where a video was cut; what changes more often than that flickers."""
-    if cuts and len(cuts) * LEAST_FRAMES <= frames:
-        more = f" and {len(cuts) - NAMED} more" if len(cuts) > NAMED else ""
+def about_cuts(cuts: Sequence[int], frames: int, count: int | None = None) -> Iterator[str]:
+    """Where a video was cut; what changes more often than that flickers.
+
+    Args:
+        cuts: the first ones.
+        count: of all; None: these are all.
+    """
+    total = len(cuts) if count is None else count
+    if cuts and total * LEAST_FRAMES <= frames:
+        more = f" and {total - NAMED} more" if total > NAMED else ""
         yield (
             f"the picture changes at once in frame {', '.join(map(str, cuts[:NAMED]))}{more}: if these are cuts, "
             "track their parts one by one; who stands where somebody stood takes over the identity"

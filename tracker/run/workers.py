@@ -52,8 +52,7 @@ def side_by_side(function: Callable[[Job], Any], jobs: list[Job], count: int) ->
         for _ in range(min(count, len(jobs))):
             _give(waiting, busy, *_start(function))
         while busy:
-            for number, result in _finished(function, waiting, busy, None):
-                yield number, result
+            yield from _finished(function, waiting, busy, None)
     except KeyboardInterrupt:
         _interrupt(busy)
         waiting.clear()

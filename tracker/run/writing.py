@@ -48,17 +48,18 @@ class Outputs(AbstractContextManager["Outputs"]):
         for sink in tuple(self._sinks):
             try:
                 sink.write(frame_index, image, tracks)
-            except (InputError, OSError) as error:
+            except (InputError, OSError) as error:  # noqa: PERF203 (one by one)
                 self._sinks.remove(sink)
                 self._give_up(sink, _closed(sink, error) or error)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for sink in reversed(self._sinks):
+        sinks, self._sinks = self._sinks, []
+        for sink in reversed(sinks):
             try:
                 sink.__exit__(kind, error, trace)
-            except (InputError, OSError) as trouble:
+            except (InputError, OSError) as trouble:  # noqa: PERF203 (one by one)
                 if kind is None:
                     self._give_up(sink, trouble)
 
