@@ -110,15 +110,9 @@ class _ParquetWriter(_Writer):
             import pyarrow.parquet
         except ImportError:
             raise InputError(f"{self._path}: Parquet needs pyarrow: pip install 'flatsort[parquet]'") from None
-        self._table = pyarrow.table
-        self._waiting: list[Columns] = [self._empty]
-        self._count = 0
-        with ExitStack() as stack:
-            temporary = stack.enter_context(atomic_path(self._path))
-            schema = pyarrow.table(self._empty).schema
-            self._file = stack.enter_context(pyarrow.parquet.ParquetWriter(temporary, schema))
-            stack.push(self._end)
-            self.push(stack.pop_all())
+        self._temporary = self.enter_context(atomic_path(self._path))
+        self._file: pyarrow.parquet.ParquetWriter | None = None
+        self._forget_written()
         return self
 
     def append(self, columns: Columns) -> None:
@@ -127,11 +121,25 @@ class _ParquetWriter(_Writer):
         if self._count >= ROWS_AT_ONCE:
             self._write_waiting()
 
-    def _end(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._write_waiting()
+    def __exit__(self, *error: Any) -> bool | None:
+        if error[0] is None:
+            try:
+                self._write_waiting()
+            except BaseException as trouble:
+                super().__exit__(type(trouble), trouble, trouble.__traceback__)
+                raise
+        return super().__exit__(*error)
 
     def _write_waiting(self) -> None:
-        columns = {name: np.concatenate([part[name] for part in self._waiting]) for name in self._empty}
-        self._file.write_table(self._table(columns))
-        self._waiting, self._count = [self._empty], 0
+        import pyarrow
+        import pyarrow.parquet
+
+        table = pyarrow.table({name: np.concatenate([part[name] for part in self._waiting]) for name in self._empty})
+        if self._file is None:
+            self._file = self.enter_context(pyarrow.parquet.ParquetWriter(self._temporary, table.schema))
+        self._file.write_table(table)
+        self._forget_written()
+
+    def _forget_written(self) -> None:
+        self._waiting: list[Columns] = [self._empty]
+        self._count = 0

@@ -73,7 +73,9 @@ class VideoWriter:
             if grows:
                 stack.push(self._finish)
             options = {"movflags": HYBRID if grows else FRAGMENTS, "frag_duration": FRAGMENT, "flush_packets": "1"}
-            self._container = stack.enter_context(av.open(str(self._temporary), "w", format="mp4", options=options))
+            # FFmpeg keeps to itself that the last bytes could not be written
+            file = stack.enter_context(self._temporary.open("wb", buffering=0))
+            self._container = stack.enter_context(av.open(file, "w", format="mp4", options=options))
             self._stream = self._add_stream(self._container)
             self._open = stack.pop_all()
         return self
