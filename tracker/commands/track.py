@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tracker.errors import InputError
+from tracker.input.live.source import RECONNECT
 from tracker.input.sequences import Sequence, find_sequences
 
 DEFAULT_OUT = Path("output")
@@ -56,6 +57,12 @@ def main(
     strict: Annotated[
         bool, option("--strict", group=WHAT, help="Refuse doubtful detections: without area, scores beyond 0 to 1.")
     ] = False,
+    reconnect: Annotated[
+        float,
+        option(
+            group=WHAT, min=0, help="Seconds to try again for where a camera or stream is lost; 0 gives up at once."
+        ),
+    ] = RECONNECT,
     root: Annotated[Path | None, option(group=WHAT, help="Folder of sequences; default $MOT_ROOT.")] = None,
     config: Annotated[str, option(group=HOW, help="sort, deepsort, flatsort or a YAML file.")] = "flatsort",
     set_: Annotated[
@@ -148,6 +155,7 @@ def main(
             adapt_minutes=_minutes(adapt, adapt_minutes),
             embed_when=embed_when.value,
             strict=strict,
+            reconnect=reconnect,
         )
         for sequence in sequences
     ]
@@ -170,7 +178,8 @@ def main(
 def _refuse_beside_demo(options: dict[str, Any]) -> None:
     """The demo brings its own scene, detections and outputs: what it would ignore is refused."""
     taken = ("demo", "out", "config", "set_", "descriptor", "names")
-    given = [name for name, value in options.items() if name not in taken and value not in (None, False, 0, [], "1")]
+    untold: tuple[object, ...] = (None, False, 0, [], "1", RECONNECT)
+    given = [name for name, value in options.items() if name not in taken and value not in untold]
     ignored = [f"--{name.replace('_', '-')}" for name in given if options[name] is not EmbedWhen.always]
     if ignored:
         raise InputError(f"--demo: takes --out, --config, --set and --descriptor, found {', '.join(ignored)} too")

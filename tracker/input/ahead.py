@@ -50,11 +50,15 @@ class Ahead(Generic[Item]):
         self._thread.start()
         return self._take()
 
-    def close(self) -> None:
-        """Stop making items; safe to call again. A maker that itself waits for items must be let go of first."""
+    def close(self, patience: float | None = None) -> None:
+        """Stop making items; safe to call again. A maker that itself waits for items must be let go of first.
+
+        Args:
+            patience: seconds to wait for the thread to end; None: as long as it takes.
+        """
         self._stopped.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(patience)
 
     def _take(self) -> Iterator[Item]:
         try:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,15 +20,19 @@ from tracker.core.detections import Image
 from tracker.errors import InputError
 from tracker.input.ahead import Ahead
 from tracker.input.images import IMAGE_SUFFIXES, read_image
+from tracker.input.live.address import is_address, shown
+from tracker.input.live.source import RECONNECT, LiveSource
 from tracker.input.numbering import image_files, numbered
 
 if TYPE_CHECKING:
     import cv2
 
+    from tracker.input.live.connections import Connection
     from tracker.input.video_file import VideoFile
 
 Frame = tuple[int, Image]
 
+LIVE_PATIENCE = 1.0  # seconds that a read which nobody can interrupt is waited for
 READ_AHEAD = 4  # decoded frames waiting at most: 25 MB at 1920x1080
 
 
@@ -44,16 +49,17 @@ class Frames:
         frame_rate: frames a second, or None where the source does not say.
         size: width and height in pixels.
         video: the video file that is read; None for any other source.
+        live: the camera or stream, which says what was lost of it; None for what has an end.
     """
 
     def __init__(
         self,
         name: str,
-        decoded: Generator[Frame, None, None],
+        decoded: Iterator[Frame],
         size: tuple[int, int],
         length: int | None = None,
         frame_rate: float | None = None,
-        live: bool = False,
+        live: LiveSource | None = None,
         release: Callable[[], None] = lambda: None,
         video: VideoFile | None = None,
     ) -> None:
@@ -63,7 +69,8 @@ class Frames:
         self.size = size
         self._release = release
         self.video = video
-        self._ahead = Ahead(decoded, READ_AHEAD, live, f"decode {name}")
+        self.live = live
+        self._ahead = Ahead(decoded, READ_AHEAD, live is not None, f"decode {name}")
 
     def __iter__(self) -> Iterator[Frame]:
         if self._ahead.was_taken:
@@ -87,7 +94,9 @@ class Frames:
 
     def close(self) -> None:
         """Stop decoding and let go of the source; safe to call again."""
-        self._ahead.close()
+        if self.live is not None:
+            self.live.stop()
+        self._ahead.close(None if self.live is None else LIVE_PATIENCE)
         self._release()
 
     def __enter__(self) -> Frames:
@@ -97,11 +106,14 @@ class Frames:
         self.close()
 
 
-def open_frames(source: Path | str | int) -> Frames:
+def open_frames(source: Path | str | int, reconnect: float = RECONNECT) -> Frames:
     """Open a folder of images, a video file, a camera (its number) or a stream (its URL).
 
     In a folder the number in a name is its frame (000001.jpg is frame 1; `tracker.input.numbering` says which number
     of several), missing numbers are missing frames; names without numbers, and times, are counted in order.
+
+    Args:
+        reconnect: seconds to try again for where a camera or stream is lost; its frames are numbered on by the clock.
 
     Raises:
         InputError: it does not exist, cannot be opened or decoded, or holds no frame.
@@ -109,9 +121,9 @@ def open_frames(source: Path | str | int) -> Frames:
     if isinstance(source, str) and source.isdecimal() and not Path(source).exists():
         source = int(source)
     if isinstance(source, int):
-        return _open_capture(source, f"camera {source}")
-    if isinstance(source, str) and "://" in source:
-        return _open_capture(source, source)
+        return _live(f"camera {source}", partial(_camera, source), reconnect)
+    if is_address(str(source)) and not isinstance(source, Path):
+        return _open_address(source, reconnect)
     path = Path(source)
     try:
         if path.is_dir():
@@ -157,7 +169,35 @@ def _open_file(path: Path) -> Frames:
     )
 
 
-def _open_capture(source: str | int, name: str) -> Frames:
+def _open_address(address: str, reconnect: float) -> Frames:
+    """A stream; or a recording on a server, which has an end."""
+    from tracker.input.live.connections import Lost, Stream
+
+    name = shown(address)
+    try:
+        stream = Stream(address)
+    except Lost as error:
+        raise InputError(f"{name}: cannot be opened: {error}") from None
+    if stream.is_recording:
+        stream.close()
+        return _open_capture(address, name)
+    opened = [stream]
+    return _live(name, lambda: opened.pop() if opened else Stream(address), reconnect)
+
+
+def _camera(number: int) -> Connection:
+    from tracker.input.live.connections import Camera
+
+    with _quiet_opencv():
+        return Camera(number)
+
+
+def _live(name: str, connect: Callable[[], Connection], reconnect: float) -> Frames:
+    source = LiveSource(name, connect, reconnect)
+    return Frames(name, source.frames(), source.size, frame_rate=source.frame_rate, live=source)
+
+
+def _open_capture(source: str, name: str) -> Frames:
     import cv2
 
     with _quiet_opencv():
@@ -165,8 +205,7 @@ def _open_capture(source: str | int, name: str) -> Frames:
         first = capture.read()[1] if capture.isOpened() else None
     if first is None:
         capture.release()
-        expected = "no such camera, or no permission" if isinstance(source, int) else "no video that can be decoded"
-        raise InputError(f"{name}: cannot be opened: {expected}")
+        raise InputError(f"{name}: cannot be opened: no video that can be decoded")
     rate = capture.get(cv2.CAP_PROP_FPS)
     estimate = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     length = estimate if estimate > 0 else None
@@ -176,7 +215,6 @@ def _open_capture(source: str | int, name: str) -> Frames:
         size=(first.shape[1], first.shape[0]),
         length=length,
         frame_rate=rate if 0 < rate <= 1000 else None,
-        live=length is None and not (isinstance(source, str) and Path(source).exists()),
         release=capture.release,
     )
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from tracker.errors import InputError
 from tracker.input.detector_names import DETECTORS, is_detector
 from tracker.input.images import IMAGE_SUFFIXES
+from tracker.input.live.address import is_address, short_name
 
 LAYOUTS = ("", "train", "test", "*/train", "*/test")  # where MOTChallenge's archives put sequences below the root
-STREAM = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 MARKS = ("seqinfo.ini", "img1", "det", "gt")  # a folder with any of these is a sequence
 
 
@@ -23,7 +23,7 @@ class Sequence:
     """One sequence and what is known of it before a frame is read; None where unknown.
 
     Attributes:
-        name: the folder's or file's name, `camera0`, or the last part of a URL.
+        name: the folder's or file's name, `camera0`, or the last part of a URL's path; never a password.
         folder: sequence folder, for its `det/` and `gt/`.
         frames: image folder, video file, camera index or stream URL.
         image_folder: where images were looked for, whether or not there are any.
@@ -55,8 +55,8 @@ def find_sequence(spec: str, root: str | Path | None = None) -> Sequence:
     """
     if not spec:
         raise InputError("sequence '': an empty name, expected a name, folder, video, camera index or URL")
-    if STREAM.match(spec):
-        return Sequence(name=re.split(r"[/:]+", spec.rstrip("/"))[-1], frames=spec)
+    if is_address(spec):
+        return Sequence(name=short_name(spec), frames=spec)
     root = _root(root)
     if root is not None:
         found = [folder for folder in _below(root, spec) if _is_sequence(folder)]

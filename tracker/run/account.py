@@ -14,6 +14,7 @@ from tracker.core.detections import Detections, FloatArray, Image, Tracks
 from tracker.core.tracker import Tracker
 from tracker.files.motchallenge import DetectionTable
 from tracker.input.cuts import CutWatch
+from tracker.input.live.source import LiveSource
 from tracker.input.sequences import Sequence
 from tracker.run.doubts import about_boxes, about_cuts, about_scores, about_tracks, outside
 
@@ -34,6 +35,8 @@ class Account:
         tracks: how many.
         linking: what the second pass made of them; None where there was none.
         doubts: what looks wrong, a line each.
+        stream: of a camera or stream: `reconnections`, `seconds_lost`, `broken_pictures`, which were left out, and why
+            it was `given_up`, if so; None for a recording.
     """
 
     frames: int
@@ -45,6 +48,7 @@ class Account:
     tracks: int
     linking: str | None
     doubts: list[str]
+    stream: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as `--json` writes them."""
@@ -68,6 +72,11 @@ class Account:
         yield f"{', '.join(parts)}; {looks}"
         if self.linking is not None:
             yield self.linking
+        if self.stream is not None and (self.stream["reconnections"] or self.stream["broken_pictures"]):
+            again, seconds, broken = (
+                self.stream[name] for name in ("reconnections", "seconds_lost", "broken_pictures")
+            )
+            yield f"connected again {again} times, {seconds:.1f} s lost; {broken} broken pictures left out"
         yield from (f"careful: {doubt}" for doubt in self.doubts)
 
 
@@ -123,6 +132,7 @@ class Observer:
         notes: list[str],
         linking: str | None = None,
         linked: int | None = None,
+        live: LiveSource | None = None,
     ) -> Account:
         """What came of it.
 
@@ -130,6 +140,7 @@ class Observer:
             why_off: why nothing has features, if that is so.
             notes: doubts from before the first frame.
             linking, linked: a line about the second pass, and how many identities it found.
+            live: the camera or stream.
         """
         seen, below, starting = self._seen, self._below, self._starting
         flat = self._flat if self._found is None else self._found.dropped
@@ -160,6 +171,7 @@ class Observer:
             len(self._ids) if linked is None else linked,
             linking,
             doubts,
+            None if live is None else told_of(live),
         )
 
     def _why_off(self, tracker: Tracker, why_off: str | None) -> str | None:
@@ -173,6 +185,16 @@ class Observer:
         if tracker.threshold.true_accepts is None:
             return "too few people were seen side by side to set its gate"
         return "the descriptor does not tell these people apart"
+
+
+def told_of(live: LiveSource) -> dict[str, Any]:
+    """What became of a live source, as an account holds it."""
+    return {
+        "reconnections": live.reconnections,
+        "seconds_lost": round(live.seconds_lost, 3),
+        "broken_pictures": live.broken,
+        "given_up": live.given_up,
+    }
 
 
 class _Distinct:

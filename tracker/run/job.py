@@ -8,6 +8,7 @@ from typing import Literal
 
 from tracker.core.config import TrackerConfig
 from tracker.errors import InputError
+from tracker.input.live.source import RECONNECT
 from tracker.input.sequences import Sequence
 from tracker.run.account import Account
 
@@ -31,6 +32,7 @@ class Job:
             is.
         embed_when: `always` describes every detection; `ambiguous` only those that the tracker asks for, see
             `Tracker.update`.
+        reconnect: seconds to try again for where a camera or stream is lost.
         strict: refuse what is doubtful: rows without area, scores on another scale.
     """
 
@@ -50,6 +52,7 @@ class Job:
     adapt_minutes: float | None = None
     embed_when: Literal["always", "ambiguous"] = "always"
     strict: bool = False
+    reconnect: float = RECONNECT
 
     @property
     def is_offline(self) -> bool:
@@ -80,6 +83,11 @@ class Summary:
     seconds: float
     timing: dict[str, float] = field(default_factory=dict)
     unwritten: tuple[str, ...] = ()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether a live source went away for good before it said that it ends."""
+        return self.account.stream is not None and self.account.stream["given_up"] is not None
 
     @property
     def frames(self) -> int:

@@ -17,7 +17,7 @@ from tracker.run.job import Job, Summary, require_possible
 from tracker.run.pipeline import run
 from tracker.run.workers import side_by_side
 
-BAD = 2  # exit code: something could not be read or written
+BAD, LOST = 2, 3  # exit codes: something could not be read or written; a live source is gone
 
 
 @dataclass
@@ -36,10 +36,12 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 where all is there, 2 where something could not be written or read, or the signal's."""
+        """The signal's, 2 where something could not be written or read, 3 where a live source was lost, else 0."""
         if self.is_interrupted:
             return ending.exit_code()
-        return BAD if self.failures or any(summary.unwritten for summary in self.summaries) else 0
+        if self.failures or any(summary.unwritten for summary in self.summaries):
+            return BAD
+        return LOST if any(summary.is_lost for summary in self.summaries) else 0
 
 
 def run_all(jobs: list[Job], workers: str = "1") -> list[Summary]:

@@ -91,7 +91,9 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
             outputs.failures += rewrite(job, improved(job, record), class_names)
         if frames is not None:
             clock.add("decoding", frames.seconds)
-    account = observer.account(tracker, why_off, notes, linking, len(np.unique(record.ids)) if job.link else None)
+    linked = len(np.unique(record.ids)) if job.link else None
+    live = None if frames is None else frames.live
+    account = observer.account(tracker, why_off, notes, linking, linked, live)
     return Summary(
         job.sequence.name, job.out, account, perf_counter() - started, clock.seconds, tuple(outputs.failures)
     )

@@ -92,7 +92,7 @@ def open_if_needed(job: Job, found: Found, descriptor: Descriptor | None) -> Abs
         assert isinstance(found, DetectionTable)
         require_bounded(job.sequence, found, job.detections)
         return nullcontext()
-    frames = open_frames(require_frames(job.sequence, reason))
+    frames = open_frames(require_frames(job.sequence, reason), job.reconnect)
     if job.is_offline and job.draws and frames.length is None:
         frames.close()
         raise InputError(f"{job.sequence.name}: --smooth and --interpolate draw in a second pass, a stream has one")

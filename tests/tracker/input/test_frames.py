@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 
 from tracker.errors import InputError
 from tracker.input.frames import READ_AHEAD, Frames, open_frames
+from tracker.input.live.source import LiveSource
 from tracker.output.video import VideoWriter
 
 
@@ -160,7 +163,7 @@ def test_decoding_runs_ahead_but_not_away() -> None:
 
 def test_a_live_source_drops_what_comes_too_fast_and_keeps_its_number() -> None:
     decoded: list[int] = []
-    with Frames("live", endless(decoded), (48, 32), live=True) as frames:
+    with Frames("live", endless(decoded), (48, 32), live=cast(LiveSource, SimpleNamespace(stop=int))) as frames:
         reader = iter(frames)
         next(reader)
         while len(decoded) < 100:
