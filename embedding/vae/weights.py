@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from embedding.vae.model import FlatVAE
 
 WEIGHTS = "model.safetensors"  # in a run's folder; the record lies beside it as model.json
 ANY_PART = "[0-9]" * 5 + "-of-" + "[0-9]" * 5
+CHECKSUMS = "sha256"  # of each file, in the record
 PART_BYTES = 15_000_000  # of tensors in one file; more are written in parts, which any host of files takes
 
 
@@ -28,8 +30,8 @@ def save_model(model: FlatVAE, path: Path, record: dict[str, Any], part_bytes: i
     """Write the weights and, beside them, the record with the model's configuration and observation shape.
 
     Weights of more than `part_bytes` are written as NAME-00001-of-00003.safetensors and so on instead of
-    NAME.safetensors; the record lists these parts. A tensor is never cut: one that is larger than `part_bytes` makes
-    its file larger. A killed save leaves the old model, the new one or no record, but never a record beside weights it
+    NAME.safetensors; the record lists these parts, and a checksum of each file. A tensor is never cut: one that is
+    larger than `part_bytes` makes its file larger. A killed save leaves the old model, the new one or no record, but never a record beside weights it
     does not describe.
 
     Args:
@@ -45,13 +47,17 @@ def save_model(model: FlatVAE, path: Path, record: dict[str, Any], part_bytes: i
     groups = _in_parts(tensors, part_bytes)
     files = _part_files(path, len(groups))
     record = {"model": model.config.model_dump(mode="json"), "shape": list(model.shape), **record}
-    record.pop("parts", None)  # of a model that this record was copied from
+    for key in ("parts", CHECKSUMS):  # of a model that this record was copied from
+        record.pop(key, None)
     if len(files) > 1:
         record["parts"] = [file.name for file in files]
     with ExitStack() as stack:  # which puts the files in place in reverse order, the record last
         description = stack.enter_context(atomic_path(path.with_suffix(".json")))
+        record[CHECKSUMS] = {}
         for file, group in zip(files, groups, strict=True):
-            stack.enter_context(atomic_path(file)).write_bytes(save(group))
+            content = save(group)
+            stack.enter_context(atomic_path(file)).write_bytes(content)
+            record[CHECKSUMS][file.name] = hashlib.sha256(content).hexdigest()
         description.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         remove(path.with_suffix(".json"))
     for stale in {path, *path.parent.glob(f"{escape(path.stem)}-{ANY_PART}{path.suffix}")} - set(files):
@@ -64,7 +70,7 @@ def load_model(path: str | Path) -> FlatVAE:
     The model is in single precision whatever the file's; a file from before the whitening gets the identity.
 
     Raises:
-        InputError: a file is missing or broken, holds NaN or infinity, or does not fit the recorded model.
+        InputError: a file is missing, broken or not the recorded one, holds NaN or infinity, or does not fit the recorded model.
     """
     weights = weights_path(path)
     record = read_record(weights)
@@ -73,6 +79,7 @@ def load_model(path: str | Path) -> FlatVAE:
     tensors: dict[str, Tensor] = {}
     for file in weight_files(weights, record):
         tensors |= _read_tensors(file)
+        _require_unchanged(file, record)
     with torch.device("meta"):  # shapes without memory: a record may ask for any size
         planned = _untrained(config, record["shape"], where).state_dict()
     if "latent_mean" in tensors and planned["latent_mean"].shape == tensors["latent_mean"].shape:
@@ -118,7 +125,19 @@ def read_record(weights: Path) -> dict[str, Any]:
     parts = record.get("parts", [weights.name])
     if not _is_list_of(parts, str) or any(Path(name).name != name for name in parts):
         raise InputError(f"{path}: parts: found {quoted(parts)}, expected names of files beside it")
+    checksums = record.get(CHECKSUMS, {})
+    if not isinstance(checksums, dict) or not all(isinstance(value, str) for value in checksums.values()):
+        raise InputError(f"{path}: {CHECKSUMS}: found {quoted(checksums)}, expected a checksum of each file")
     return record
+
+
+def _require_unchanged(file: Path, record: dict[str, Any]) -> None:
+    """InputError where a file is not the one that was recorded; records of before have no checksums."""
+    expected = record.get(CHECKSUMS, {}).get(file.name)
+    if expected is None:
+        return
+    if hashlib.sha256(file.read_bytes()).hexdigest() != expected:
+        raise InputError(f"{file}: has another checksum than {file.with_suffix('.json').name} says: damaged, or changed?")
 
 
 def _untrained(config: ModelConfig, shape: Sequence[int], where: Path) -> FlatVAE:

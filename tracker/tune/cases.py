@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from embedding.errors import shortened
 from embedding.files import digest
 from tracker import InputError, Tracker, TrackerConfig
 from tracker.evaluate.scores import Row, Rule, is_counted, prepare, score
@@ -134,6 +135,7 @@ class Scores:
         self.computed = 0
         """Figures that this object had to compute."""
         self._cases = cases
+        self._path = path
         self._study = _open_study(path)
         self._known: dict[str, Row] = self._study.user_attrs
         self._pool: ProcessPoolExecutor | None = None
@@ -167,7 +169,13 @@ class Scores:
     def _add(self, key: str, row: Row) -> None:
         self.computed += 1
         self._known[key] = row
-        self._study.set_user_attr(key, row)
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            self._study.set_user_attr(key, row)
+        except SQLAlchemyError as error:  # such as a full disk
+            reason = shortened(str(error).partition("\n")[0])
+            raise InputError(f"{self._path}: cannot be written: {reason}") from None
 
 
 def _open_study(path: Path) -> Study:

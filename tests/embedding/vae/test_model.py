@@ -158,6 +158,12 @@ def test_model_goes_round_through_its_files(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "model.json"}
 
 
+def _flip_last_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-4] ^= 1  # of a number that stays finite
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
@@ -166,6 +172,8 @@ def test_model_goes_round_through_its_files(tmp_path: Path) -> None:
         (lambda folder: (folder / "model.json").write_text("{}"), "expected keys model and shape"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"rubbish"), "expected safetensors"),
         (lambda folder: (folder / "model.safetensors").unlink(), "cannot be read"),
+        (lambda folder: _flip_last_bit(folder / "model.safetensors"), "has another checksum than model.json says"),
+        (lambda folder: _edit(folder, "sha256", 7), "sha256: found 7, expected a checksum of each file"),
         (lambda folder: _edit(folder, "shape", [12]), "does not fit the model"),
         (lambda folder: _edit(folder, "shape", "wide"), "shape: found 'wide', expected the sides"),
         (lambda folder: _edit(folder, "shape", [0]), r"shape: found \[0\]"),
@@ -199,6 +207,7 @@ def test_a_file_from_before_the_whitening_gets_the_identity(tmp_path: Path) -> N
     tensors = load_file(tmp_path / "model.safetensors")
     del tensors["latent_whitening"]
     save_file(tensors, tmp_path / "model.safetensors")
+    _edit(tmp_path, "sha256", {})  # nor had records checksums then
     loaded = load_model(tmp_path)
     assert torch.equal(loaded.latent_whitening, torch.eye(LATENT_DIM))
     assert torch.equal(loaded.encode(torch.ones(1, 10))[0], model.encode(torch.ones(1, 10))[0])
