@@ -13,7 +13,7 @@ from tracker.files.motchallenge import read_tracks
 from tracker.input.sequences import Sequence
 from tracker.run.job import Job, Summary
 from tracker.run.pipeline import run
-from tracker.run.second_pass import Seen
+from tracker.run.second_pass import SecondPass
 
 LENGTH, PEOPLE = 160, 12
 DIMENSION = 16
@@ -84,8 +84,8 @@ def test_looks_on_demand_are_too_few(tmp_path: Path) -> None:
 
 def test_identities_belong_to_the_detections_that_are_left() -> None:
     """Rows without area were dropped: the tracker counts the caller's rows, the second pass those that are left."""
-    seen = Seen()
+    seen = SecondPass(load_config("flatsort"), rate=25)
     found = Detections([[0, 0, 0, 9], [5, 0, 9, 9], [20, 0, 20, 9], [30, 0, 39, 9]])
     tracks = Tracks(np.array([4, 7]), np.zeros((2, 4)), np.zeros(2), np.array([3, -1]), np.array([-1, -1]))
     seen.add(1, found, tracks)
-    assert seen._online[0].tolist() == [-1, 4]
+    assert seen._windows._frames[0][2].tolist() == [-1, 4]
