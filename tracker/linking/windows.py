@@ -67,14 +67,16 @@ class LinkingWindows:
         known = _joined(list(self._settled))
         before = np.concatenate((known, np.full(len(table) - len(known), NOBODY)))
         found = link_identities(table, online, self._rate, self._least_score, settled=before, largest=self._largest)
-        guessed = self._as_online(table.frames, online, before, until) if found.identities is None else found.identities
+        guessed = self._as_online(table.frames, online, before) if found.identities is None else found.identities
         identities = np.concatenate((known, guessed[len(known) :]))
         settled = identities[: int(np.searchsorted(table.frames, until + 1))]
         self._largest = max(self._largest, int(settled.max(initial=0)))
+        of_both = np.flatnonzero((online[: len(settled)] >= 0) & (settled >= 0))
+        self._names |= dict(zip(online[of_both].tolist(), settled[of_both].tolist(), strict=True))
         self._forget(until, table.frames, identities)
         return Settled(until, table, identities, found)
 
-    def _as_online(self, frames: IntArray, online: IntArray, before: IntArray, until: int) -> IntArray:
+    def _as_online(self, frames: IntArray, online: IntArray, before: IntArray) -> IntArray:
         """The online tracker's identities, under the numbers that they have where something is settled."""
         names: dict[int, int] = {}
         taken: dict[int, int] = {}  # identity -> last frame
@@ -88,8 +90,6 @@ class LinkingWindows:
                 name = largest
             names[one] = name
             taken[name] = max(taken.get(name, -1), int(frames[rows[-1]]))
-        begun = set(online[frames <= until].tolist())
-        self._names |= {one: name for one, name in names.items() if one in begun}
         return np.array([names.get(one, NOBODY) for one in online.tolist()], np.int64)
 
     def _forget(self, until: int, frames: IntArray, identities: IntArray) -> None:
