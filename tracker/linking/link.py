@@ -16,7 +16,7 @@ from tracker.linking.evidence import ends_of, learn
 from tracker.linking.pieces import Pieces, cut_pieces, visible
 
 MAX_ABSENCE = 5.0  # seconds; MOTChallenge gives a person who left and comes back another identity
-MAX_GAP = 2.0  # seconds that a straight line fills
+MAX_GAP = 2.0  # seconds that unused boxes are looked for
 SEPARATION = 0.9  # area under the curve of looks, below which they do not say who is who
 
 

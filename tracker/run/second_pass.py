@@ -1,21 +1,32 @@
-"""The second pass of a run: identities from all frames at once, where looks say who is who."""
+"""The second pass of a run: identities from all frames at once, where looks say who is who.
+
+Of a recording that is after its last frame; of a stream, some seconds late, over a window that slides along.
+"""
 
 from __future__ import annotations
 
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracker.core.config import TrackerConfig
+from embedding.progress import Progress
 from tracker.core.detections import Detections, IntArray, Tracks
 from tracker.core.state import NONE
+from tracker.files.motchallenge import DetectionTable, TrackTable
+from tracker.input.sequences import Sequence
+from tracker.run.account import Tracked
+from tracker.run.clock import Clock
 from tracker.run.offline import TrackRecord, interpolate, smooth
 
 if TYPE_CHECKING:
     from tracker.linking.link import Linked
     from tracker.linking.windows import Settled
 
+MAX_GAP = 2.0  # seconds that a straight line fills
 WINDOW = 120.0  # seconds that are linked at once
 OVERLAP = 30.0  # seconds of a window that the next one sees again
 
@@ -27,16 +38,17 @@ class SecondPass:
     longer than a window.
 
     Args:
+        least_score: of a detection that starts a piece.
         rate: frames a second.
         window, overlap: seconds.
     """
 
-    def __init__(self, config: TrackerConfig, rate: float, window: float = WINDOW, overlap: float = OVERLAP) -> None:
+    def __init__(self, least_score: float, rate: float, window: float = WINDOW, overlap: float = OVERLAP) -> None:
         from tracker.linking.windows import LinkingWindows  # with it comes SciPy: a third of a second
 
-        self._windows = LinkingWindows(rate, config.high_confidence, overlap)
+        self._windows = LinkingWindows(rate, least_score, overlap)
         self._rate = rate
-        self._window, self._overlap = round(window * rate), round(overlap * rate)
+        self._window, self._overlap = window * rate, round(overlap * rate)
         self._rows: dict[int, IntArray] = {}  # frame -> rows of its detections among the caller's
         self._online: list[TrackRecord] = []  # the tracker's own
         self._linked: list[TrackRecord] = []
@@ -59,9 +71,7 @@ class SecondPass:
 
         Where nothing can be linked they are the online tracker's, but for gaps and smoothing.
         """
-        from tracker.linking.link import MAX_GAP
-
-        if self._rows:
+        if self._windows.first_open is not None:
             self._settle(max(self._rows))
         linked = [found for found in self._found if not found.why_not]
         reasons = sorted({found.why_not for found in self._found} - {""})
@@ -75,16 +85,27 @@ class SecondPass:
             said = f"{pieces} pieces linked to {record.ids.max(initial=0)} identities (separation {least:.3f})"
             if reasons:
                 said += f"; {len(self._found) - len(linked)} of {len(self._found)} windows not: {', '.join(reasons)}"
-        return smooth(interpolate(record, round(MAX_GAP * self._rate))), said
+        return completed(record, self._rate), said
+
+    def settle(self, until: int) -> TrackRecord:
+        """Settle the frames up to `until` now: their tracks, with the gaps that are known to end."""
+        first = self._windows.first_open
+        if first is None:
+            return TrackRecord.empty()
+        known = interpolate(self._record(self._settled(until)), round(MAX_GAP * self._rate))
+        self._online = []
+        return known.select((known.frames >= first) & (known.frames <= until))
 
     def _settle(self, until: int) -> None:
-        first, settled = self._windows.first_open, self._windows.settle(until)
-        assert first is not None
-        now = self._record(settled)
+        first = self._windows.first_open or 0
+        now = self._record(self._settled(until))
         self._linked.append(now.select((now.frames >= first) & (now.frames <= until)))
-        self._found.append(replace(settled.found, identities=None))
         self._online = [TrackRecord.concatenate(self._online)]
-        self._rows = {frame: rows for frame, rows in self._rows.items() if frame > until - self._overlap}
+
+    def _settled(self, until: int) -> Settled:
+        settled = self._windows.settle(until)
+        self._found.append(replace(settled.found, identities=None))
+        return settled
 
     def _record(self, settled: Settled) -> TrackRecord:
         """All that is known of the window, a row a box."""
@@ -100,7 +121,78 @@ class SecondPass:
             table.boxes,
             unknown if table.class_ids is None else table.class_ids,
         )
+        self._rows = {frame: rows for frame, rows in self._rows.items() if frame > settled.until - self._overlap}
         return record.select(np.flatnonzero(settled.identities != NONE)).sorted()
+
+
+def completed(record: TrackRecord, rate: float) -> TrackRecord:
+    """Finished tracks without gaps of up to `MAX_GAP`, and smoothed."""
+    return smooth(interpolate(record, round(MAX_GAP * rate)))
+
+
+def link_tracks(
+    sequence: Sequence, tracks: TrackTable, name: str, descriptor: str, progress: Progress
+) -> tuple[TrackRecord, str]:
+    """Anybody's tracks of a recording, linked; and a line about it.
+
+    Args:
+        tracks: of the sequence.
+        name: of their file, for messages.
+        descriptor: as a job's.
+
+    Raises:
+        InputError: the sequence has no frames to look at, or not those of the tracks.
+    """
+    from tracker.run.pipeline import embed
+
+    tracks = tracks.select(tracks.has_area)
+    table = embed(sequence, name, descriptor, progress, DetectionTable(tracks.frames, tracks.boxes, tracks.scores))
+    rate = sequence.frame_rate or 30.0
+    second_pass = SecondPass(-math.inf, rate)
+    for frame in np.unique(tracks.frames).tolist():
+        rows = slice(*np.searchsorted(tracks.frames, (frame, frame + 1)))
+        here = table.at(frame)
+        kinds = np.full(len(here), NONE) if tracks.class_ids is None else tracks.class_ids[rows]
+        second_pass.add(frame, here, Tracks(tracks.ids[rows], here.boxes, here.scores, np.arange(len(here)), kinds))
+    return second_pass.finish()
+
+
+def delayed(
+    tracked: Iterable[Tracked], least_score: float, rate: float, delay: float, clock: Clock
+) -> Iterator[Tracked]:
+    """The same frames, `delay` seconds later, with identities that nothing changes any more.
+
+    Args:
+        least_score: of a detection that starts a piece.
+        rate: frames a second.
+        delay: seconds. A quarter of them passes between two looks at the window.
+    """
+    second_pass = SecondPass(least_score, rate, window=math.inf)
+    step = max(1, round(delay * rate / 4))
+    lag = max(0, round(delay * rate) - step)
+    waiting: deque[Tracked] = deque()
+    interruption = None
+    try:
+        for frame in tracked:
+            waiting.append(frame)
+            with clock.measure("linking"):
+                second_pass.add(frame[0], frame[2], frame[3])
+            if frame[0] - waiting[0][0] >= lag + step:
+                yield from _released(second_pass, waiting, frame[0] - lag, clock)
+    except KeyboardInterrupt as caught:  # what was seen is still told
+        interruption = caught
+    if waiting:
+        yield from _released(second_pass, waiting, waiting[-1][0], clock)
+    if interruption is not None:
+        raise interruption
+
+
+def _released(second_pass: SecondPass, waiting: deque[Tracked], until: int, clock: Clock) -> Iterator[Tracked]:
+    with clock.measure("linking"):
+        record = second_pass.settle(until)
+    while waiting and waiting[0][0] <= until:
+        frame_index, image, detections, _ = waiting.popleft()
+        yield frame_index, image, detections, record.at(frame_index)
 
 
 def _positions(detections: Detections, rows: IntArray) -> IntArray:

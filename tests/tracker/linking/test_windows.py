@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_windows_find_the_same_people(crowd: Crowd, every: int) -> None:
 def test_what_is_settled_stays(crowd: Crowd) -> None:
     scene = crowd(noise=0.2)
     parts = list(settle(scene, 30, overlap=5))
-    for earlier, later in zip(parts[:-1], parts[1:], strict=True):
+    for earlier, later in pairwise(parts):
         kept = np.isin(earlier.table.frames, later.table.frames) & (earlier.table.frames <= earlier.until)
         again = later.table.frames <= earlier.until
         assert earlier.identities[kept].tolist() == later.identities[again].tolist()
