@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from embedding.descriptors import base, spec
 from embedding.descriptors.base import DescribesBoxes
-from embedding.descriptors.spec import Part, model_path, parse
+from embedding.descriptors.spec import Part, closed_form_path, model_path, parse
 from embedding.errors import InputError
 
 FALLBACK = "colour"  # what `default` is where no trained default lies in SHIPPED
@@ -90,6 +90,11 @@ def _load(name: str, device: str) -> DescribesBoxes:
         from embedding.descriptors.pixels import Pixels
 
         return Pixels()
+    closed_form = closed_form_path(name)
+    if closed_form is not None:
+        from embedding.descriptors.closed_form import ClosedForm
+
+        return ClosedForm.load(closed_form)
     path = Path(name)
     if path.suffix == ".onnx" and path.is_file():
         from embedding.descriptors.onnx import OnnxDescriptor

@@ -61,6 +61,12 @@ def model_path(name: str) -> Path | None:
     return next(filter(_is_model, places), None)
 
 
+def closed_form_path(name: str) -> Path | None:
+    """The file of a closed-form descriptor that `Descriptor.load` reads for a name; None where it reads none."""
+    places = [SHIPPED / f"{name}.npz", *([Path(name)] if name.endswith(".npz") else [])]
+    return next((place for place in places if place.is_file()), None)
+
+
 def _parse_part(text: str, whole: str) -> Part:
     name, weight = text.strip(), None
     if "*" in name and not _exists(name):

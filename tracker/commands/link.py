@@ -30,7 +30,7 @@ def main(
     if out.exists() and out.samefile(result):
         raise InputError(f"--out {out}: is the result itself, expected another file")
     sequence = find_sequence(seq, root)
-    from tracker.run.second_pass import link_tracks
+    from tracker.run.results import link_tracks
 
     with progress_shown() as progress:
         record, said = link_tracks(sequence, tracks, str(result), descriptor, progress)

@@ -13,11 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedding.progress import Progress
 from tracker.core.detections import Detections, IntArray, Tracks
 from tracker.core.state import NONE
-from tracker.files.motchallenge import DetectionTable, TrackTable
-from tracker.input.sequences import Sequence
 from tracker.run.account import Tracked
 from tracker.run.clock import Clock
 from tracker.run.offline import TrackRecord, interpolate, smooth
@@ -128,33 +125,6 @@ class SecondPass:
 def completed(record: TrackRecord, rate: float) -> TrackRecord:
     """Finished tracks without gaps of up to `MAX_GAP`, and smoothed."""
     return smooth(interpolate(record, round(MAX_GAP * rate)))
-
-
-def link_tracks(
-    sequence: Sequence, tracks: TrackTable, name: str, descriptor: str, progress: Progress
-) -> tuple[TrackRecord, str]:
-    """Anybody's tracks of a recording, linked; and a line about it.
-
-    Args:
-        tracks: of the sequence.
-        name: of their file, for messages.
-        descriptor: as a job's.
-
-    Raises:
-        InputError: the sequence has no frames to look at, or not those of the tracks.
-    """
-    from tracker.run.pipeline import embed
-
-    tracks = tracks.select(tracks.has_area)
-    table = embed(sequence, name, descriptor, progress, DetectionTable(tracks.frames, tracks.boxes, tracks.scores))
-    rate = sequence.frame_rate or 30.0
-    second_pass = SecondPass(-math.inf, rate)
-    for frame in np.unique(tracks.frames).tolist():
-        rows = slice(*np.searchsorted(tracks.frames, (frame, frame + 1)))
-        here = table.at(frame)
-        kinds = np.full(len(here), NONE) if tracks.class_ids is None else tracks.class_ids[rows]
-        second_pass.add(frame, here, Tracks(tracks.ids[rows], here.boxes, here.scores, np.arange(len(here)), kinds))
-    return second_pass.finish()
 
 
 def delayed(
