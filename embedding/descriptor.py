@@ -14,8 +14,6 @@ from embedding.descriptors.base import DescribesBoxes
 from embedding.descriptors.spec import Part, closed_form_path, model_path, parse
 from embedding.errors import InputError
 
-FALLBACK = "colour"  # what `default` is where no trained default lies in SHIPPED
-
 
 class Descriptor:
     """Say what the objects in boxes look like.
@@ -80,8 +78,6 @@ def _load(name: str, device: str) -> DescribesBoxes:
         if parts[0].name != name:  # not a file whose name has these in it
             return load_fused(parts, device)
     model = model_path(name)
-    if name == "default" and model is None:
-        name = FALLBACK
     if name == "colour":
         from embedding.descriptors.colour import ColourHistogram
 

@@ -12,7 +12,7 @@ from tracker.core.detections import FloatArray, IntArray
 from tracker.linking.evidence import MOST_MOTION, Ends, Evidence
 from tracker.linking.pieces import Pieces
 
-LEAST = 0.0  # log-odds of a join; -1 to 1 measured, on five videos that are not those the documents quote
+LEAST = 0.5  # log-odds of a join; 0 to 1 is flat on the videos that are not quoted, -1 and 2 lose
 BONUS = 1.0  # where the online tracker joined both ends
 
 Join = tuple[float, int, int, int, int]  # -odds, two clusters, their versions when it was offered
