@@ -31,8 +31,8 @@ def save_model(model: FlatVAE, path: Path, record: dict[str, Any], part_bytes: i
 
     Weights of more than `part_bytes` are written as NAME-00001-of-00003.safetensors and so on instead of
     NAME.safetensors; the record lists these parts, and a checksum of each file. A tensor is never cut: one that is
-    larger than `part_bytes` makes its file larger. A killed save leaves the old model, the new one or no record, but never a record beside weights it
-    does not describe.
+    larger than `part_bytes` makes its file larger. A killed save leaves the old model, the new one or no record, but
+    never a record beside weights it does not describe.
 
     Args:
         model: its tensors are written in the precision they have.
@@ -70,7 +70,8 @@ def load_model(path: str | Path) -> FlatVAE:
     The model is in single precision whatever the file's; a file from before the whitening gets the identity.
 
     Raises:
-        InputError: a file is missing, broken or not the recorded one, holds NaN or infinity, or does not fit the recorded model.
+        InputError: a file is missing, broken or not the recorded one, holds NaN or infinity, or does not fit the
+            recorded model.
     """
     weights = weights_path(path)
     record = read_record(weights)
@@ -137,7 +138,9 @@ def _require_unchanged(file: Path, record: dict[str, Any]) -> None:
     if expected is None:
         return
     if hashlib.sha256(file.read_bytes()).hexdigest() != expected:
-        raise InputError(f"{file}: has another checksum than {file.with_suffix('.json').name} says: damaged, or changed?")
+        raise InputError(
+            f"{file}: has another checksum than {file.with_suffix('.json').name} says: damaged, or changed?"
+        )
 
 
 def _untrained(config: ModelConfig, shape: Sequence[int], where: Path) -> FlatVAE:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import typer
 
 from embedding.progress import say
 from tracker.errors import InputError
-from tracker.run.ending import ending_in_order, exit_code, is_interrupted
+from tracker.run.processes.ending import ending_in_order, exit_code, is_interrupted
 
 # click's base class of usage errors; typer carries its own copy of click or needs the real one, by version
 USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
@@ -31,6 +31,7 @@ def run_command(
     name: str,
     arguments: Sequence[str] | None = None,
     many_values: Sequence[str] = (),
+    bare_values: Mapping[str, Sequence[str]] | None = None,
     usage: str | None = None,
 ) -> NoReturn:
     """Parse the arguments, run, exit.
@@ -40,10 +41,11 @@ def run_command(
         name: what messages begin with.
         arguments: those of the process if None.
         many_values: options that take all values up to the next option.
+        bare_values: options that may stand without a value, and the values they know; the first is meant then.
         usage: what the help says to type, `name` if None.
     """
     with ending_in_order():
-        sys.exit(_status(command, name, arguments, many_values, usage))
+        sys.exit(_status(command, name, arguments, many_values, bare_values or {}, usage))
 
 
 def _status(
@@ -51,6 +53,7 @@ def _status(
     name: str,
     arguments: Sequence[str] | None,
     many_values: Sequence[str],
+    bare_values: Mapping[str, Sequence[str]],
     usage: str | None,
 ) -> int:
     """The exit code of a run."""
@@ -58,7 +61,8 @@ def _status(
     app.command(context_settings={"help_option_names": ["-h", "--help"]})(command)
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        status = app(args=spread_values(given, many_values), prog_name=usage or name, standalone_mode=False)
+        given = fill_bare(spread_values(given, many_values), bare_values)
+        status = app(args=given, prog_name=usage or name, standalone_mode=False)
         if sys.stdout is not None:  # None where it is closed
             sys.stdout.flush()  # here, where a reader who has gone can still be dealt with
     except USAGE_ERROR as error:
@@ -83,6 +87,17 @@ def fail(name: str, message: str) -> NoReturn:
     """End with one line and exit code 2."""
     say(f"{name}: {' '.join(message.split())}")
     sys.exit(2)
+
+
+def fill_bare(arguments: Sequence[str], bare_values: Mapping[str, Sequence[str]]) -> list[str]:
+    """`--link clip.mp4` as `--link on clip.mp4`: an option without one of its values has the first."""
+    filled: list[str] = []
+    for place, argument in enumerate(arguments):
+        filled.append(argument)
+        known = bare_values.get(argument)
+        if known is not None and (place + 1 == len(arguments) or arguments[place + 1] not in known):
+            filled.append(known[0])
+    return filled
 
 
 def spread_values(arguments: Sequence[str], many_values: Sequence[str]) -> list[str]:

@@ -12,10 +12,10 @@ from embedding.files import atomic_path
 from embedding.progress import progress_shown, say
 from tracker.errors import InputError
 from tracker.input.sequences import Sequence
-from tracker.run import ending
 from tracker.run.job import Job, Summary, require_possible
 from tracker.run.pipeline import run
-from tracker.run.workers import side_by_side
+from tracker.run.processes import ending
+from tracker.run.processes.workers import side_by_side
 
 BAD, LOST = 2, 3  # exit codes: something could not be read or written; a live source is gone
 

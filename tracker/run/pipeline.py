@@ -22,13 +22,13 @@ from tracker.input.sequences import Sequence
 from tracker.output.sinks import StopTracking
 from tracker.run.account import Observer
 from tracker.run.clock import Clock
-from tracker.run.ending import require_wanted
 from tracker.run.features import described_ahead, frames_named
 from tracker.run.job import Job, Summary, require_possible
 from tracker.run.offline import TrackRecord
 from tracker.run.outputs import require_outputs
 from tracker.run.prepare import adapt_if_asked, graded, load_if_needed, look_up, open_if_needed, require_frames
-from tracker.run.second_pass import Seen
+from tracker.run.processes.ending import require_wanted
+from tracker.run.second_pass import SecondPass, completed, delayed
 from tracker.run.source import Observed, count_frames, find_source, lacks_features, observe, require_within
 from tracker.run.writing import Outputs, frame_rate, improved, provisional_sinks_of, rewrite, sinks_of
 
@@ -52,7 +52,6 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
     found, descriptor, cache = look_up(job, found, descriptor)
     clock, started = Clock(), perf_counter()  # an adaptation is no part of a tracker's speed
     records: list[TrackRecord] = []
-    seen = Seen()
     tracker = Tracker(job.config)
     observer = Observer(job.sequence, job.config, found if isinstance(found, DetectionTable) else None)
     why_off = "--descriptor none" if descriptor is None and lacks_features(found) else None
@@ -63,19 +62,23 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
         if descriptor is not None and frames is not None and job.embed_when == "always":
             observed = stack.enter_context(described_ahead(observed, descriptor, frames, clock))
             observed, descriptor = cache.keeping(observed) if cache else observed, None
+        rate = frame_rate(job, frames)
+        second_pass = SecondPass(job.config.high_confidence, rate) if job.second_pass == "link" else None
         sinks = provisional_sinks_of(job) if job.is_offline else sinks_of(job, frames, class_names)
         outputs = stack.enter_context(Outputs(job.sequence.name, sinks))
         try:
-            for frame_index, image, detections, tracks in track(job, tracker, observed, descriptor, clock):
+            tracked = observer.watch(track(job, tracker, observed, descriptor, clock), tracker)
+            if job.delay is not None:
+                tracked = delayed(tracked, job.config.high_confidence, rate, job.delay, clock)
+            for frame_index, image, detections, tracks in tracked:
                 with clock.measure("writing"):
                     outputs.write(frame_index, image, tracks)
-                if job.is_offline:
+                if second_pass is not None:
+                    with clock.measure("linking"):
+                        second_pass.add(frame_index, detections, tracks)
+                elif job.is_offline:
                     records.append(TrackRecord.of_frame(frame_index, tracks, detections))
-                if job.link:
-                    seen.add(frame_index, detections, tracks)
-                observer.see(frame_index, image, detections, tracks, tracker)
                 progress(job.sequence.name, observer.frames, length)
-                require_wanted()
         except StopTracking:
             pass
         except KeyboardInterrupt:
@@ -84,19 +87,20 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
         if cache is not None:
             cache.save()
         record, linking = TrackRecord.concatenate(records), None
-        if job.link:
+        if second_pass is not None:
             with clock.measure("linking"):
-                record, linking = seen.link(record, job.config, frame_rate(job, frames))
+                record, linking = second_pass.finish()
+        elif job.second_pass == "fill":
+            record = completed(record, rate)
         if job.is_offline:
             outputs.failures += rewrite(job, improved(job, record), class_names)
         if frames is not None:
             clock.add("decoding", frames.seconds)
-    linked = len(np.unique(record.ids)) if job.link else None
+    linked = len(np.unique(record.ids)) if second_pass else None
     live = None if frames is None else frames.live
     account = observer.account(tracker, why_off, notes, linking, linked, live)
-    return Summary(
-        job.sequence.name, job.out, account, perf_counter() - started, clock.seconds, tuple(outputs.failures)
-    )
+    seconds = perf_counter() - started
+    return Summary(job.sequence.name, job.out, account, seconds, clock.seconds, tuple(outputs.failures))
 
 
 def track(
@@ -113,6 +117,7 @@ def track(
 
         camera = CameraMotion(job.camera_motion)
     for frame_index, image, detections in observed:
+        require_wanted()
         warp = None
         if camera is not None and image is not None:
             with clock.measure("camera motion"):

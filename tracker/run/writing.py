@@ -116,7 +116,7 @@ def frame_rate(job: Job, frames: Frames | None) -> float:
 
 def improved(job: Job, record: TrackRecord) -> TrackRecord:
     """The tracks as the job wants them after the last frame."""
-    if job.smooth and not job.link:  # which smooths itself
+    if job.smooth:
         record = smooth(record)
     return interpolate(record, job.interpolate) if job.interpolate else record
 

@@ -154,7 +154,7 @@ def test_a_killed_run_leaves_its_rows_and_the_next_one_nothing(tmp_path: Path, o
 def test_a_second_signal_ends_at_once() -> None:
     program = """
 import time
-from tracker.run.ending import Interrupted, ending_in_order
+from tracker.run.processes.ending import Interrupted, ending_in_order
 with ending_in_order():
     try:
         print("ready", flush=True)
@@ -181,7 +181,7 @@ def test_what_nohup_ignores_stays_ignored() -> None:
     program = """
 import os, signal
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-from tracker.run.ending import ending_in_order, is_interrupted
+from tracker.run.processes.ending import ending_in_order, is_interrupted
 with ending_in_order():
     os.kill(os.getpid(), signal.SIGHUP)
 print(is_interrupted())

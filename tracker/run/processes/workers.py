@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from tracker.run.ending import Interrupted, ending_in_order
+from tracker.run.processes.ending import Interrupted, ending_in_order
 
 Job = TypeVar("Job")
 
