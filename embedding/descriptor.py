@@ -11,10 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from embedding.descriptors import base, spec
 from embedding.descriptors.base import DescribesBoxes
-from embedding.descriptors.spec import Part, model_path, parse
+from embedding.descriptors.spec import Part, closed_form_path, model_path, parse
 from embedding.errors import InputError
-
-FALLBACK = "colour"  # what `default` is where no trained default lies in SHIPPED
 
 
 class Descriptor:
@@ -80,8 +78,6 @@ def _load(name: str, device: str) -> DescribesBoxes:
         if parts[0].name != name:  # not a file whose name has these in it
             return load_fused(parts, device)
     model = model_path(name)
-    if name == "default" and model is None:
-        name = FALLBACK
     if name == "colour":
         from embedding.descriptors.colour import ColourHistogram
 
@@ -90,6 +86,11 @@ def _load(name: str, device: str) -> DescribesBoxes:
         from embedding.descriptors.pixels import Pixels
 
         return Pixels()
+    closed_form = closed_form_path(name)
+    if closed_form is not None:
+        from embedding.descriptors.closed_form import ClosedForm
+
+        return ClosedForm.load(closed_form)
     path = Path(name)
     if path.suffix == ".onnx" and path.is_file():
         from embedding.descriptors.onnx import OnnxDescriptor

@@ -11,6 +11,7 @@ import numpy as np
 from embedding.errors import InputError
 
 SHIPPED = Path(__file__).parents[1] / "weights"
+DEFAULT = "statistics"  # what `default` means: docs/descriptors.md says why
 UNTRAINED = ("colour", "pixels")
 RECORD = "model.json"  # what makes a folder a run's
 GRAMMAR = "expected names with + between them, weights above 0 before a *, such as default+0.7*colour"
@@ -59,6 +60,18 @@ def model_path(name: str) -> Path | None:
         return None
     places = [SHIPPED / f"{name}.safetensors", *([] if name == "default" else [Path(name)])]
     return next(filter(_is_model, places), None)
+
+
+def closed_form_path(name: str) -> Path | None:
+    """The file of a closed-form descriptor that `Descriptor.load` reads for a name; None where it reads none."""
+    name = DEFAULT if name == "default" else name
+    places = [SHIPPED / f"{name}.npz", *([Path(name)] if name.endswith(".npz") else [])]
+    return next((place for place in places if place.is_file()), None)
+
+
+def adaptable_path(name: str) -> Path | None:
+    """The file or folder behind a name, of whichever kind can be fitted to footage."""
+    return closed_form_path(name) or model_path(name)
 
 
 def _parse_part(text: str, whole: str) -> Part:

@@ -29,18 +29,23 @@ from embedding.descriptors.whitening import fit_whitening
 from embedding.distributed import choose_device
 from embedding.errors import InputError
 from embedding.progress import Progress, unseen
-from embedding.retrieval import comparable, similarity, verification
 from embedding.training.augmentation import NUMBERS, augment
 from embedding.training.contrast import contrastive_loss
+from embedding.training.held_back import (
+    CROPS_A_TRACKLET,
+    AdaptationReport,
+    HeldBackPairs,
+    Separation,
+    evenly,
+    held_back,
+    reason,
+)
 from embedding.training.pair_sampler import PairSampler
 from embedding.vae.model import FlatVAE
 from embedding.vae.weights import load_model, read_record, save_model, stored_precision, weights_path
 
 Scale = tuple[torch.Tensor, torch.Tensor]  # each colour's mean and divisor, [3]
 
-CROPS_A_TRACKLET = 12  # that a comparison looks at: long tracklets must not decide alone
-APART = 10  # frames between two crops of a tracklet that are compared
-MIN_PAIRS = 200  # of each kind, for a comparison to mean anything
 LATENT_SAMPLE = 10_000  # crops that mean and whitening are fitted to
 WARM_UP = 50  # steps in which the learning rate rises
 CLIP_NORM = 5.0  # largest norm of a gradient
@@ -62,40 +67,6 @@ class AdaptationSettings:
     augmentation: AugmentationConfig = field(
         default_factory=lambda: AugmentationConfig(flip=True, shift=0.08, brightness=0.1)
     )
-
-
-@dataclass(frozen=True)
-class Separation:
-    """How a descriptor tells apart people of tracklets it has not learnt from.
-
-    Attributes:
-        auc: probability that two crops of one tracklet are more similar than two of tracklets seen together.
-        true_accepts: share of the first kind accepted where 1 % of the second are.
-    """
-
-    auc: float
-    true_accepts: float
-
-
-@dataclass(frozen=True)
-class AdaptationReport:
-    """What came of it.
-
-    Attributes:
-        chosen: "shipped", "whitened" (a new whitening only) or "adapted".
-        reason: one sentence.
-        separation: of each candidate that was compared, by its name.
-        tracklets, held_out: long enough to learn from, and those of them that were held back.
-        steps, minutes: of training.
-    """
-
-    chosen: str
-    reason: str
-    separation: dict[str, Separation]
-    tracklets: int = 0
-    held_out: int = 0
-    steps: int = 0
-    minutes: float = 0.0
 
 
 def adapt(
@@ -145,11 +116,11 @@ def _adapt(
     progress: Progress,
 ) -> AdaptationReport:
     """Leave the best of what there is in `model`."""
-    held = _held_back(index, settings)
+    held = held_back(index, settings.held_out, settings.seed)
     counts = {"tracklets": _count(index, settings), "held_out": _count(index.select(held), settings)}
     shipped = _state(model)
     try:
-        rows = _evenly(index.tracklet, CROPS_A_TRACKLET)
+        rows = evenly(index.tracklet, CROPS_A_TRACKLET)
         comparison = _Comparison(_data(crops, index, rows, scale), held[rows])
         learning = _Learning(model, _data(crops, index, np.flatnonzero(~held), scale), settings)
         separation = {"shipped": comparison.separation(model)}
@@ -171,28 +142,21 @@ def _adapt(
     except InputError as error:  # too few people, or crops that never change
         model.load_state_dict(shipped)
         return AdaptationReport("shipped", f"nothing to learn from: {error}", {}, **counts)
-    return AdaptationReport(chosen, _reason(chosen, separation), separation, **counts, steps=spent[0], minutes=spent[1])
+    return AdaptationReport(chosen, reason(chosen, separation), separation, **counts, steps=spent[0], minutes=spent[1])
 
 
 class _Comparison:
-    """Crops, and the known pairs of held-back ones: with each other, or with anybody who is seen with them."""
+    """Crops that a model is compared on."""
 
     def __init__(self, data: CropDataSet, held: NDArray[np.bool_]) -> None:
+        assert data.origin is not None
         self.data = data
-        self.same, self.different = (pairs & (held[:, None] | held) for pairs in known_pairs(data.origin))
-        counts = int(self.same.sum()), int(self.different.sum())
-        if min(counts) < MIN_PAIRS:
-            raise InputError(
-                f"too few people to tell whether it would help: {counts[0]} pairs of one person and {counts[1]} of two "
-                f"with crops that were held back, expected {MIN_PAIRS}"
-            )
+        self.pairs = HeldBackPairs(data.origin, held)
 
     def separation(self, model: FlatVAE) -> Separation:
         means = _means(model, self.data, torch.arange(len(self.data)))
         offset, matrix = (part.cpu().numpy() for part in (model.latent_mean, model.latent_whitening))
-        vectors = comparable((means - offset) @ matrix.T, "cosine")
-        score = similarity(vectors, vectors)
-        return Separation(*verification(score[self.same], score[self.different]))
+        return self.pairs.separation((means - offset) @ matrix.T)
 
 
 class _Learning:
@@ -260,36 +224,6 @@ def _means(model: FlatVAE, data: CropDataSet, rows: torch.Tensor) -> NDArray[np.
     return torch.cat(found).numpy()
 
 
-def known_pairs(index: CropIndex | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Pairs [N, N], each once, of one tracklet (at least `APART` frames apart) and of two that share a frame."""
-    assert index is not None
-    names, label = np.unique(index.tracklet, return_inverse=True)
-    first, last = np.full(len(names), np.iinfo(np.int64).max), np.zeros(len(names), np.int64)
-    np.minimum.at(first, label, index.frame)
-    np.maximum.at(last, label, index.frame)
-    start, end = first[label], last[label]  # a tracklet has no gaps
-    once = np.triu(index.sequence[:, None] == index.sequence, 1)
-    same = label[:, None] == label
-    together = (start[:, None] <= end) & (start <= end[:, None])
-    apart = np.abs(index.frame[:, None] - index.frame) >= APART
-    return once & same & apart, once & ~same & together
-
-
-def _held_back(index: CropIndex, settings: AdaptationSettings) -> NDArray[np.bool_]:
-    """[N] the crops of a random share of the tracklets that are long enough to be compared on."""
-    labels, lengths = np.unique(index.tracklet, return_counts=True)
-    long = labels[lengths > APART]
-    random = np.random.default_rng(settings.seed)
-    return np.isin(index.tracklet, random.permutation(long)[: round(settings.held_out * len(long))])
-
-
-def _evenly(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Rows of at most `most` crops of each label, evenly spread over its crops, which are in the order of time."""
-    order = np.argsort(labels, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
-    return np.sort(np.concatenate([group[spread(len(group), most)] for group in groups])) if len(order) else order
-
-
 def _state(model: FlatVAE) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
@@ -297,13 +231,6 @@ def _state(model: FlatVAE) -> dict[str, torch.Tensor]:
 def _count(index: CropIndex, settings: AdaptationSettings) -> int:
     """Tracklets that are long enough to learn from."""
     return int((np.unique(index.tracklet, return_counts=True)[1] >= settings.tracklet.min_length).sum())
-
-
-def _reason(chosen: str, separation: dict[str, Separation]) -> str:
-    before, after = separation["shipped"].true_accepts, separation[chosen].true_accepts
-    if chosen == "shipped":
-        return f"nothing was better than before ({before:.1%} true accepts at 1 % false ones)"
-    return f"true accepts at 1 % false ones rose from {before:.1%} to {after:.1%} on tracklets held back"
 
 
 def _as_record(report: AdaptationReport, settings: AdaptationSettings, index: CropIndex) -> dict[str, Any]:

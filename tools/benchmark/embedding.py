@@ -88,7 +88,7 @@ def demo_crops(folder: Path, frames: int = DEMO_FRAMES) -> NDArray[np.uint8]:
 
 def networks(folder: Path) -> dict[str, Path]:
     """Weights of the two networks; those that do not ship are written into the folder, untrained."""
-    trained = model_path("default")
+    trained = model_path("mot16-lite")
     return {
         "lite": trained if trained is not None else _untrained("mot16-lite", folder),
         "full": _untrained("mot16", folder),

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedding.progress import progress_shown
-from tracker.errors import InputError
 from tracker.footage.adapt import DEFAULT_MINUTES, adapt_to, describe
 from tracker.input.sequences import find_sequences
 
 if TYPE_CHECKING:
-    from embedding.training.adaptation import AdaptationReport
+    from embedding.training.held_back import AdaptationReport
 
 
 def main(
     seq: Annotated[list[str], typer.Option(help="One camera's videos: names under --root, folders or video files.")],
     det: Annotated[str, typer.Option(help="Detections or a detector, as for `track`; {seq} is the sequence's name.")],
-    out: Annotated[Path, typer.Option(help="WEIGHTS.safetensors to write; the record is written beside it.")],
+    out: Annotated[Path, typer.Option(help="FILE.npz to write, of a network WEIGHTS.safetensors.")],
     root: Annotated[Path | None, typer.Option(help="Folder of sequences; default $MOT_ROOT.")] = None,
     descriptor: Annotated[str, typer.Option(help="The trained descriptor to start from, as for `track`.")] = "default",
     minutes: Annotated[float, typer.Option(help="To learn for, of CPU time; of the clock on a GPU.")] = DEFAULT_MINUTES,
@@ -33,10 +32,8 @@ def main(
 ) -> None:
     """Fit a descriptor to the people of one camera, without labels; keep it as it was where that does not help.
 
-    Example: flatsort adapt --seq monday.mp4 tuesday.mp4 --det FastestDet.onnx --out entrance.safetensors
+    Example: flatsort adapt --seq monday.mp4 tuesday.mp4 --det FastestDet.onnx --out entrance.npz
     """
-    if out.suffix != ".safetensors":
-        raise InputError(f"--out {out}: expected a name that ends in .safetensors")
     sequences = find_sequences(seq, root)
     with progress_shown() as progress:
         report = adapt_to(sequences, det, descriptor, out, minutes, progress, seed=seed, device=device)
@@ -50,7 +47,8 @@ def print_report(report: AdaptationReport) -> None:
     """Print how well each candidate tells apart people it has not learnt from, which was chosen and why."""
     if report.separation:
         _print_candidates(report)
-        print(f"learnt from {report.tracklets} tracklets in {report.steps} steps, compared on {report.held_out} others")
+        steps = f" in {report.steps} steps" if report.steps else ""
+        print(f"learnt from {report.tracklets} tracklets{steps}, compared on {report.held_out} others")
     print(describe(report.chosen, report.reason))
 
 
@@ -66,6 +64,8 @@ def _print_candidates(report: AdaptationReport) -> None:
 
 def _files(out: Path) -> str:
     """The files that weights of this name lie in, which may be parts."""
+    if out.suffix == ".npz":
+        return str(out)
     from embedding.vae.weights import read_record, weight_files
 
     files = [*weight_files(out, read_record(out)), out.with_suffix(".json")]

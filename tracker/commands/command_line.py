@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import typer
@@ -29,6 +29,7 @@ def run_command(
     name: str,
     arguments: Sequence[str] | None = None,
     many_values: Sequence[str] = (),
+    bare_values: Mapping[str, Sequence[str]] | None = None,
     usage: str | None = None,
 ) -> NoReturn:
     """Parse the arguments, run, exit.
@@ -38,13 +39,15 @@ def run_command(
         name: what messages begin with.
         arguments: those of the process if None.
         many_values: options that take all values up to the next option.
+        bare_values: options that may stand without a value, and the values they know; the first is meant then.
         usage: what the help says to type, `name` if None.
     """
     app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
     app.command(context_settings={"help_option_names": ["-h", "--help"]})(command)
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        status = app(args=spread_values(given, many_values), prog_name=usage or name, standalone_mode=False)
+        given = fill_bare(spread_values(given, many_values), bare_values or {})
+        status = app(args=given, prog_name=usage or name, standalone_mode=False)
         if sys.stdout is not None:  # None where it is closed
             sys.stdout.flush()  # here, where a reader who has gone can still be dealt with
     except USAGE_ERROR as error:
@@ -67,6 +70,17 @@ def fail(name: str, message: str) -> NoReturn:
     """End with one line and exit code 2."""
     print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)
+
+
+def fill_bare(arguments: Sequence[str], bare_values: Mapping[str, Sequence[str]]) -> list[str]:
+    """`--link clip.mp4` as `--link on clip.mp4`: an option without one of its values has the first."""
+    filled: list[str] = []
+    for place, argument in enumerate(arguments):
+        filled.append(argument)
+        known = bare_values.get(argument)
+        if known is not None and (place + 1 == len(arguments) or arguments[place + 1] not in known):
+            filled.append(known[0])
+    return filled
 
 
 def spread_values(arguments: Sequence[str], many_values: Sequence[str]) -> list[str]:

@@ -9,9 +9,11 @@ from typing import NoReturn
 
 from tracker.commands.command_line import fail, let_threads_sleep, run_command
 
+BARE = {"--link": ("on", "off")}  # options that may stand without a value: those they take, the first if none is given
 # Name -> what it does, and the options that take several values. The module of that name here has a function `main`.
 COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "track": ("Track objects through image sequences and videos.", ("--seq", "--set")),
+    "link": ("Join what looks like one person in any tracker's result.", ()),
     "evaluate": ("Score results against ground truth.", ()),
     "embed": ("Give detections features, for `track` or other trackers.", ("--seq",)),
     "calibrate": ("Say which gate tells the people of one's own footage apart.", ("--seq", "--det")),
@@ -32,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if given[0] == "--version":
         from importlib.metadata import version
 
-        print(f"flatsort {version('flatsort')}")
+        from tracker.core.tracker import chosen_backend
+
+        print(f"flatsort {version('flatsort')} ({chosen_backend()} core)")
         sys.exit(0)
     if given[0] not in COMMANDS:
         import difflib
@@ -52,7 +56,7 @@ def run(name: str, arguments: Sequence[str] | None = None, usage: str | None = N
     """One command by its name, with the arguments of the process if there are none."""
     let_threads_sleep()
     command = importlib.import_module(f"tracker.commands.{name}").main
-    run_command(command, name, arguments, COMMANDS[name][1], usage)
+    run_command(command, name, arguments, COMMANDS[name][1], BARE, usage)
 
 
 def _usage() -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from tracker.errors import InputError
 from tracker.input.sequences import Sequence, find_sequences
+
+if TYPE_CHECKING:
+    from tracker.core.config import TrackerConfig
 
 DEFAULT_OUT = Path("output")
 WHAT, HOW, WRITTEN, AFTERWARDS = "What is tracked", "How", "What is written", "Around it"  # the groups of --help
@@ -20,6 +23,13 @@ class CameraMotion(str, Enum):
 
     ecc = "ecc"
     sparse = "sparse"
+
+
+class Link(str, Enum):
+    """Whether pieces are joined after the last frame."""
+
+    on = "on"
+    off = "off"
 
 
 class EmbedWhen(str, Enum):
@@ -77,12 +87,20 @@ def main(
     camera_motion: Annotated[
         CameraMotion | None, option(group=HOW, help="Compensate the camera's motion, told from the frames.")
     ] = None,
-    interpolate: Annotated[int, option(group=HOW, min=0, help="Fill gaps of up to N frames, after the last one.")] = 0,
-    smooth: Annotated[
-        bool, option("--smooth", group=HOW, help="Smooth finished tracks (Rauch-Tung-Striebel).")
-    ] = False,
     link: Annotated[
-        bool, option("--link", group=HOW, help="Second pass over a recording: join pieces by looks, fill gaps, smooth.")
+        Link | None,
+        option(group=HOW, help="Second pass over a recording: join pieces by looks (`flatsort` does); off: fill gaps."),
+    ] = None,
+    raw: Annotated[bool, option("--raw", group=HOW, help="No second pass: tracks as they come.")] = False,
+    delay: Annotated[
+        float | None,
+        option(group=HOW, metavar="SECONDS", help="Streams: identities that are settled that much later."),
+    ] = None,
+    interpolate: Annotated[
+        int, option(group=HOW, min=0, help="In place of a second pass: fill gaps of up to N frames.")
+    ] = 0,
+    smooth: Annotated[
+        bool, option("--smooth", group=HOW, help="In place of a second pass: smooth tracks (Rauch-Tung-Striebel).")
     ] = False,
     out: Annotated[
         Path | None, option(group=WRITTEN, help="Result file of one sequence, folder of several.", show_default=False)
@@ -145,7 +163,8 @@ def main(
             camera_motion=None if camera_motion is None else camera_motion.value,
             interpolate=interpolate,
             smooth=smooth,
-            link=link,
+            second_pass=_second_pass(link, raw, delay, interpolate, smooth, show, embed_when, settings, sequence),
+            delay=delay,
             show=show,
             adapt_minutes=_minutes(adapt, adapt_minutes),
             embed_when=embed_when.value,
@@ -173,6 +192,31 @@ def _refuse_beside_demo(options: dict[str, Any]) -> None:
     ignored = [f"--{name.replace('_', '-')}" for name in given if options[name] is not EmbedWhen.always]
     if ignored:
         raise InputError(f"--demo: takes --out, --config, --set and --descriptor, found {', '.join(ignored)} too")
+
+
+def _second_pass(
+    link: Link | None,
+    raw: bool,
+    delay: float | None,
+    interpolate: int,
+    smooth: bool,
+    show: bool,
+    embed_when: EmbedWhen,
+    settings: TrackerConfig,
+    sequence: Sequence,
+) -> Literal["none", "fill", "link"]:
+    """What is done after the last frame: what was asked for, else what the preset says of recordings."""
+    if raw and (link or delay is not None):
+        raise InputError(f"--raw and {'--link' if link else '--delay'}: both given, expected one")
+    if link is Link.on:
+        return "link"
+    if raw or interpolate or smooth or show or delay is not None:
+        return "none"
+    if link is None and isinstance(sequence.frames, int | str):  # a camera or stream has no end to wait for
+        return "none"
+    if settings.second_pass == "link" and (link is Link.off or embed_when is not EmbedWhen.always):
+        return "fill"
+    return settings.second_pass
 
 
 def _result_path(out: Path | None, sequence: Sequence, count: int) -> Path:

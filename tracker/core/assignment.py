@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tracker.core.detections import IntArray
 
 # What a pair costs in addition, by its row and column, so that of assignments that cost the same one is the best, by
-# whatever solver: that of the earlier rows and columns, in their order. Much less than any difference that matters, much
-# more than rounding.
+# whatever solver: that of the earlier rows and columns, in their order. Much less than any difference that matters,
+# much more than rounding.
 TIE_ROW, TIE_COLUMN, TIE_ORDER = 1.41e-10, 1e-10, 1.73e-13
 
 CLIP_MARGIN = 1e-5  # a cost over the threshold counts as threshold + this (Wojke et al.'s setting)

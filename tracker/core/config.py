@@ -112,6 +112,8 @@ class TrackerConfig(BaseModel):
     ] = "auto"
     max_euclidean_distance: Distance | Literal["auto"] = "auto"
     max_feature_age: Annotated[int, Search(1, 30, log=True, of_appearance=True)] = Field(5, ge=1)
+    second_pass: Literal["none", "fill", "link"] = "none"
+    """What `track` does with a recording after its last frame; `Tracker` itself knows the past alone."""
     stages: tuple[Stage, ...] = Field(min_length=1)
 
     @field_validator("stages")

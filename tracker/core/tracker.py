@@ -1,7 +1,7 @@
 """The online tracker. One class for every preset, on either of two cores that give the same tracks.
 
 `compiled`: one call a frame into C++ (`tracker.hpp` beside this), where it could be built. `numpy`: `numpy_core.py`,
-which is the other's oracle. `FLATSORT_BACKEND=numpy` or `compiled` chooses; the compiled one is taken where it is there.
+which is the other's oracle. `FLATSORT_BACKEND=numpy` or `compiled` chooses; else the compiled one is taken if there.
 """
 
 from __future__ import annotations

@@ -73,6 +73,7 @@ def adapt_to(
             `minutes` is not positive, or nothing can be written to `out`.
     """
     model, _ = _load_base(base, device)
+    _require_suffix(model, Path(out))
     settings = _settings(minutes, steps, seed, device)
     tables = [(sequence, _detections_of(sequence, detections, progress)) for sequence in sequences]
     return _adapt(tables, model, Path(out), settings, progress)
@@ -96,12 +97,13 @@ def adapted_weights(
     settings = _settings(minutes)
     model, name = _load_base(base, settings.device)
     parts = sequence.frames, table, name, settings, CropRule(), MOST_CROPS
-    weights = kept_path(result, "adapted", ".safetensors", *parts)
+    weights = kept_path(result, "adapted", _suffix(model), *parts)
     kept = _kept_report(weights)
     if kept is not None:
         say(f"{sequence.name}: {describe(*kept)} (earlier run) -> {weights}")
         return weights
-    say(f"{sequence.name}: adapting {base} to {len(table)} detections, {minutes:g} minutes of CPU time")
+    time = "a second" if _is_closed_form(model) else f"{minutes:g} minutes of CPU time"
+    say(f"{sequence.name}: adapting {base} to {len(table)} detections, {time}")
     report = _adapt([(sequence, table)], model, weights, settings, progress)
     say(f"{sequence.name}: {describe(report.chosen, report.reason)} -> {weights}")
     return weights
@@ -124,10 +126,10 @@ def adapted_spec(
 
 def _parts_of(spec: str) -> tuple[tuple[Part, ...], list[str]]:
     """A descriptor's parts, and the names of those that are trained; InputError where none is."""
-    from embedding.descriptors.spec import model_path, parse
+    from embedding.descriptors.spec import adaptable_path, parse
 
     parts = parse(spec)
-    trained = [name for name in dict.fromkeys(part.name for part in parts) if model_path(name) is not None]
+    trained = [name for name in dict.fromkeys(part.name for part in parts) if adaptable_path(name) is not None]
     if not trained:
         _model_of(spec)
     return parts, trained
@@ -163,6 +165,11 @@ def _load_base(name: str, device: str) -> tuple[Path, str]:
     """Where the model is, and what it is called by its content. Loaded, as what is wrong with it should show first."""
     path = _model_of(name)
     from embedding.descriptors.cropping import SIDE
+
+    if _is_closed_form(path):
+        from embedding.descriptors.closed_form import ClosedForm
+
+        return path, ClosedForm.load(path).name
     from embedding.descriptors.latent import LatentDescriptor  # torch takes seconds: a wrong name should not
 
     model: LatentDescriptor = LatentDescriptor(path, device)
@@ -172,15 +179,30 @@ def _load_base(name: str, device: str) -> tuple[Path, str]:
 
 
 def _model_of(name: str) -> Path:
-    from embedding.descriptors.spec import model_path
+    from embedding.descriptors.spec import adaptable_path
 
-    path = model_path(name)
+    path = adaptable_path(name)
     if path is None:
         raise InputError(
             f"descriptor {name!r}: cannot be adapted, expected a trained model: a name in embedding/weights, "
-            "a .safetensors file or a run's folder"
+            "a .safetensors or .npz file or a run's folder"
         )
     return path
+
+
+def _is_closed_form(path: Path) -> bool:
+    return path.suffix == ".npz"
+
+
+def _suffix(base: Path) -> str:
+    """Of the files that a base and what is adapted from it are written to."""
+    return ".npz" if _is_closed_form(base) else ".safetensors"
+
+
+def _require_suffix(base: Path, out: Path) -> None:
+    if out.suffix != _suffix(base):
+        kind = "a closed-form descriptor" if _is_closed_form(base) else "a network"
+        raise InputError(f"--out {out}: {base.stem} is {kind}, expected a name that ends in {_suffix(base)}")
 
 
 def _detections_of(sequence: Sequence, detections: str, progress: Progress) -> DetectionTable:
@@ -198,13 +220,17 @@ def _adapt(
     settings: AdaptationSettings,
     progress: Progress,
 ) -> AdaptationReport:
-    from embedding.training.adaptation import adapt
-
     names = tables[0][0].name if len(tables) == 1 else f"{len(tables)} sequences"
     with _folder_beside(out) as folder:
         pack = folder / "crops.npy"
         _pack(tables, pack, progress)
         progress(f"{names}, comparing descriptors", 0.0, 1)
+        if _is_closed_form(base):
+            from embedding.training.own_whitening import adapt_closed_form
+
+            return adapt_closed_form(base, pack, out, seed=settings.seed)
+        from embedding.training.adaptation import adapt
+
         return adapt(base, pack, out, settings, lambda doing, *done: progress(f"{names}, {doing}", *done))
 
 
@@ -235,12 +261,18 @@ def _folder_beside(out: Path) -> Iterator[Path]:
 
 def _kept_report(weights: Path) -> tuple[str, str] | None:
     """What came of an earlier adaptation and why, if these are its weights."""
-    from embedding.descriptors.spec import model_path
-    from embedding.vae.weights import read_record
+    from embedding.descriptors.spec import adaptable_path
 
-    if model_path(str(weights)) is None:
+    if adaptable_path(str(weights)) is None:
         return None
-    about = read_record(weights).get("adaptation")
+    if _is_closed_form(weights):
+        from embedding.descriptors.closed_form import ClosedForm
+
+        about = ClosedForm.load(weights).record.get("adaptation")
+    else:
+        from embedding.vae.weights import read_record
+
+        about = read_record(weights).get("adaptation")
     if not isinstance(about, dict) or not {"chosen", "reason"} <= about.keys():
         raise InputError(f"{weights}: was not written by an adaptation; remove it and run again")
     return about["chosen"], about["reason"]

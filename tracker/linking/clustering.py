@@ -12,7 +12,7 @@ from tracker.core.detections import FloatArray, IntArray
 from tracker.linking.evidence import MOST_MOTION, Ends, Evidence
 from tracker.linking.pieces import Pieces
 
-LEAST = 0.0  # log-odds of a join; -1 to 1 measured, on five videos that are not those the documents quote
+LEAST = 0.5  # log-odds of a join; 0 to 1 is flat on the videos that are not quoted, -1 and 2 lose
 BONUS = 1.0  # where the online tracker joined both ends
 
 Join = tuple[float, int, int, int, int]  # -odds, two clusters, their versions when it was offered
@@ -26,6 +26,7 @@ def cluster(
     online: IntArray,
     kinds: IntArray,
     max_absence: float,
+    settled: IntArray | None = None,
 ) -> IntArray:
     """Identity [P] of each piece, numbered from 0 in the order of their first frames.
 
@@ -37,8 +38,11 @@ def cluster(
         online: [P, 2] the online tracker's identity at either end of each piece, -1 for none.
         kinds: [P] classes, of which nobody has two.
         max_absence: frames after which somebody who comes back is somebody else.
+        settled: [P] identity that an earlier window gave each piece, -1 for none; those stay together, and apart.
     """
     clusters = _Clusters(pieces, sums, ends, evidence, online, kinds, max_absence)
+    if settled is not None:
+        clusters.settle(settled)
     clusters.join()
     identity = np.zeros(len(pieces), np.int64)
     for number, members in enumerate(sorted(clusters.members.values())):
@@ -63,12 +67,26 @@ class _Clusters:
         self.first, self.last = pieces.first.copy(), pieces.last.copy()
         self.sums, self.sizes = sums.copy(), pieces.lengths.astype(np.float64)
         self.version = np.zeros(len(pieces), np.int64)  # grows with each join; a cluster that was joined to another: -1
+        self.settled = np.full(len(pieces), -1)
         self.ways: dict[tuple[int, int], float] = {}
+
+    def settle(self, settled: IntArray) -> None:
+        """Begin with the identities that are known, one after the other in time."""
+        self.settled = settled.copy()
+        holder: dict[int, int] = {}
+        for piece in np.flatnonzero(settled >= 0).tolist():
+            one = holder.setdefault(int(settled[piece]), piece)
+            if one == piece:
+                continue
+            if self.pieces.first[piece] > self.last[one]:
+                self._merge(one, piece)
+            else:  # two of one identity at once: the earlier one has it
+                self.settled[piece] = -1
 
     def join(self) -> None:
         """Join until nothing is worth it."""
         offers: list[Join] = []
-        for one in range(len(self.pieces)):
+        for one in self.members:
             self._offer(offers, one, from_piece=one + 1)
         while offers:
             _, one, other, version, other_version = heapq.heappop(offers)
@@ -80,6 +98,7 @@ class _Clusters:
         """Note every join of a cluster that is worth it."""
         near = (self.first <= self.last[one] + self.max_absence) & (self.last >= self.first[one] - self.max_absence)
         near &= (self.version >= 0) & (self.kinds == self.kinds[one])
+        near &= (self.settled < 0) | (self.settled[one] < 0)  # who was told apart stays apart
         near[one], near[:from_piece] = False, False
         others = near.nonzero()[0]
         lengths = np.linalg.norm(self.sums[others], axis=1) * np.linalg.norm(self.sums[one])
@@ -117,5 +136,6 @@ class _Clusters:
         self.first[one], self.last[one] = min(self.first[one], self.first[other]), max(self.last[one], self.last[other])
         self.sums[one] += self.sums[other]
         self.sizes[one] += self.sizes[other]
+        self.settled[one] = max(self.settled[one], self.settled[other])
         self.version[one] += 1
         self.version[other] = -1

@@ -12,10 +12,10 @@ FEWEST = 3  # boxes of an identity
 ON_THE_WAY = 0.5  # IoU with the straight line between two boxes
 
 
-def drop_short(identity: IntArray) -> IntArray:
-    """Identities [N] without those of fewer than `FEWEST` boxes."""
+def drop_short(identity: IntArray, settled: int = NOBODY) -> IntArray:
+    """Identities [N] without those of fewer than `FEWEST` boxes; those up to `settled` stay."""
     counts = np.bincount(identity[identity >= 0], minlength=1)
-    return np.where((identity >= 0) & (counts[identity] < FEWEST), NOBODY, identity)
+    return np.where((identity > settled) & (counts[identity] < FEWEST), NOBODY, identity)
 
 
 def recover(frames: IntArray, boxes: FloatArray, identity: IntArray, longest: int) -> IntArray:

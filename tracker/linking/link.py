@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from tracker.linking.evidence import ends_of, learn
 from tracker.linking.pieces import Pieces, cut_pieces, visible
 
 MAX_ABSENCE = 5.0  # seconds; MOTChallenge gives a person who left and comes back another identity
-MAX_GAP = 2.0  # seconds that a straight line fills
+MAX_GAP = 2.0  # seconds that unused boxes are looked for
 SEPARATION = 0.9  # area under the curve of looks, below which they do not say who is who
 
 
@@ -26,11 +27,15 @@ class Linked:
     Attributes:
         identities: [N] from 1 in the order of their first frames, -1 for detections of nobody; None where nothing could
             be linked.
-        said: a line about it.
+        why_not: where nothing could.
+        pieces: how many there were.
+        separation: of looks, see `Evidence`.
     """
 
     identities: IntArray | None
-    said: str
+    why_not: str = ""
+    pieces: int = 0
+    separation: float = math.nan
 
 
 def link_identities(
@@ -39,8 +44,10 @@ def link_identities(
     rate: float,
     least_score: float,
     max_absence: float = MAX_ABSENCE,
+    settled: IntArray | None = None,
+    largest: int = 0,
 ) -> Linked:
-    """Identities of the detections of a whole sequence.
+    """Identities of the detections of a whole sequence, or of a window of one.
 
     Args:
         table: all its detections, with features; who has a class keeps it.
@@ -48,6 +55,8 @@ def link_identities(
         rate: frames a second.
         least_score: of a detection that starts a piece; where no score is that high, any does.
         max_absence: seconds after which somebody who comes back is somebody else.
+        settled: [N] identities that an earlier window gave, from 1; -1 for none. Nobody gets another one.
+        largest: identity given so far, after which new ones are numbered.
     """
     if table.features is None:
         return Linked(None, "no features to link by")
@@ -73,12 +82,12 @@ def link_identities(
     if table.class_ids is not None:
         kinds = np.array([np.bincount(table.class_ids[rows[part]] + 1).argmax() for part in parts])
     ends = ends_of(parts, frames, boxes, rate)
-    joined = cluster(pieces, sums, ends, evidence, at_ends, kinds, max_absence * rate)
-    identities = _completed(table, rows, pieces, joined, round(MAX_GAP * rate))
-    count = len(np.unique(identities[identities != NOBODY]))
-    return Linked(
-        identities, f"{len(pieces)} pieces linked to {count} identities (separation {evidence.separation:.3f})"
-    )
+    known = np.full(len(table), NOBODY) if settled is None else settled
+    before = np.array([_known_ends(known[rows[part]])[1] for part in parts], np.int64)
+    joined = cluster(pieces, sums, ends, evidence, at_ends, kinds, max_absence * rate, before)
+    names = _names(joined, before, largest)
+    identities = _completed(table, rows, pieces, names, largest, round(MAX_GAP * rate))
+    return Linked(identities, "", len(pieces), evidence.separation)
 
 
 def _known_ends(online: IntArray) -> tuple[int, int]:
@@ -87,13 +96,24 @@ def _known_ends(online: IntArray) -> tuple[int, int]:
     return (int(known[0]), int(known[-1])) if len(known) else (NOBODY, NOBODY)
 
 
-def _completed(table: DetectionTable, rows: IntArray, pieces: Pieces, joined: IntArray, longest: int) -> IntArray:
-    """Identities [N] of all detections, numbered from 1."""
+def _names(joined: IntArray, before: IntArray, largest: int) -> IntArray:
+    """Identity [P] of each piece: its cluster's settled one, or a new one after `largest`."""
+    names = np.full(joined.max(initial=-1) + 1, NOBODY)
+    np.maximum.at(names, joined, before)
+    names[names == NOBODY] = largest + 1 + np.arange(np.count_nonzero(names == NOBODY))
+    return names[joined]
+
+
+def _completed(
+    table: DetectionTable, rows: IntArray, pieces: Pieces, names: IntArray, largest: int, longest: int
+) -> IntArray:
+    """Identities [N] of all detections: new ones are numbered after `largest`, in the order of time."""
     identities = np.full(len(table), NOBODY)
-    identities[rows[pieces.rows]] = np.repeat(joined, pieces.lengths)
-    identities = recover(table.frames, table.boxes, drop_short(identities), longest)
-    seen = identities[identities != NOBODY]
-    values, first = np.unique(seen, return_index=True)
+    identities[rows[pieces.rows]] = np.repeat(names, pieces.lengths)
+    identities = recover(table.frames, table.boxes, drop_short(identities, largest), longest)
+    new = np.flatnonzero(identities > largest)
+    values, first = np.unique(identities[new], return_index=True)
     number = np.zeros(values.max(initial=0) + 1, np.int64)
-    number[values[np.argsort(first)]] = np.arange(1, len(values) + 1)
-    return np.where(identities == NOBODY, NOBODY, number[identities])
+    number[values[np.argsort(first)]] = largest + np.arange(1, len(values) + 1)
+    identities[new] = number[identities[new]]
+    return identities

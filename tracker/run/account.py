@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from tracker.files.motchallenge import DetectionTable
 from tracker.input.cuts import CutWatch
 from tracker.input.sequences import Sequence
 from tracker.run.doubts import about_boxes, about_cuts, about_scores, about_tracks, outside
+
+Tracked = tuple[int, Image | None, Detections, Tracks]  # a frame: frame_index, picture, what was found, whom it shows
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,12 @@ class Observer:
         self._largest = -np.inf
         self._since: int | None = None
         self.frames = 0
+
+    def watch(self, tracked: Iterable[Tracked], tracker: Tracker) -> Iterator[Tracked]:
+        """The same frames, each taken in as it passes."""
+        for frame_index, image, detections, tracks in tracked:
+            self.see(frame_index, image, detections, tracks, tracker)
+            yield frame_index, image, detections, tracks
 
     def see(
         self, frame_index: int, image: Image | None, detections: Detections, tracks: Tracks, tracker: Tracker

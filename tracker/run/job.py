@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -25,7 +26,9 @@ class Job:
         camera_motion: `ecc`, `sparse` or None.
         interpolate: longest gap to fill, frames; 0 fills none.
         smooth: smooth finished tracks.
-        link: join pieces to identities after the last frame, where looks say who is who; fill gaps and smooth.
+        second_pass: after the last frame `fill` gaps and smooth; `link` pieces to identities before, where looks say
+            who is who; `none` writes tracks as they come.
+        delay: seconds after which identities are settled by a second pass over a sliding window; None: at once.
         show: open a live window.
         adapt_minutes: to fit the descriptor to the detections first, as `adapt_to` counts them; None leaves it as it
             is.
@@ -45,7 +48,8 @@ class Job:
     camera_motion: Literal["ecc", "sparse"] | None = None
     interpolate: int = 0
     smooth: bool = False
-    link: bool = False
+    second_pass: Literal["none", "fill", "link"] = "none"
+    delay: float | None = None
     show: bool = False
     adapt_minutes: float | None = None
     embed_when: Literal["always", "ambiguous"] = "always"
@@ -54,7 +58,7 @@ class Job:
     @property
     def is_offline(self) -> bool:
         """Whether tracks are changed after the last frame."""
-        return bool(self.interpolate or self.smooth or self.link)
+        return bool(self.interpolate or self.smooth or self.second_pass != "none")
 
     @property
     def draws(self) -> bool:
@@ -96,8 +100,16 @@ def require_possible(job: Job) -> None:
         from tracker.output.drawing import require_window
 
         require_window()
-    if job.link and job.embed_when != "always":
+    if job.second_pass == "link" and job.embed_when != "always":
         raise InputError(f"--embed-when {job.embed_when}: --link compares all looks, expected always")
+    if job.second_pass == "link" and isinstance(job.sequence.frames, int | str):
+        raise InputError(f"--link: {job.sequence.name} has no last frame, expected --delay SECONDS")
+    if job.delay is not None:
+        if not 0 < job.delay < math.inf:
+            raise InputError(f"--delay {job.delay:g}: expected a number of seconds above 0")
+        if job.is_offline or job.embed_when != "always":
+            other = "--embed-when" if job.embed_when != "always" else "a second pass after the last frame"
+            raise InputError(f"--delay and {other}: both given, expected one")
     if job.adapt_minutes is None:
         return
     from tracker.footage.adapt import require_adaptable  # with it comes SciPy, which takes a third of a second

@@ -26,7 +26,7 @@ from tracker.run.features import described_ahead, frames_named
 from tracker.run.job import Job, Summary, require_possible
 from tracker.run.offline import TrackRecord
 from tracker.run.prepare import adapt_if_asked, graded, load_if_needed, look_up, open_if_needed, require_frames
-from tracker.run.second_pass import Seen
+from tracker.run.second_pass import SecondPass, completed, delayed
 from tracker.run.source import Observed, count_frames, find_source, lacks_features, observe, require_within
 from tracker.run.writing import frame_rate, rewrite, sinks_of, write_record
 
@@ -49,7 +49,6 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
     found, descriptor, cache = look_up(job, found, descriptor)
     clock, started = Clock(), perf_counter()  # an adaptation is no part of a tracker's speed
     records: list[TrackRecord] = []
-    seen = Seen()
     tracker = Tracker(job.config)
     observer = Observer(job.sequence, job.config, found if isinstance(found, DetectionTable) else None)
     why_off = "--descriptor none" if descriptor is None and lacks_features(found) else None
@@ -60,17 +59,22 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
         if descriptor is not None and frames is not None and job.embed_when == "always":
             observed = stack.enter_context(described_ahead(observed, descriptor, frames, clock))
             observed, descriptor = cache.keeping(observed) if cache else observed, None
+        rate = frame_rate(job, frames)
+        second_pass = SecondPass(job.config.high_confidence, rate) if job.second_pass == "link" else None
         sinks = [] if job.is_offline else [stack.enter_context(sink) for sink in sinks_of(job, frames)]
         try:
-            for frame_index, image, detections, tracks in track(job, tracker, observed, descriptor, clock):
+            tracked = observer.watch(track(job, tracker, observed, descriptor, clock), tracker)
+            if job.delay is not None:
+                tracked = delayed(tracked, job.config.high_confidence, rate, job.delay, clock)
+            for frame_index, image, detections, tracks in tracked:
                 with clock.measure("writing"):
                     for sink in sinks:
                         sink.write(frame_index, image, tracks)
-                if job.is_offline or job.table:
+                if second_pass is not None:
+                    with clock.measure("linking"):
+                        second_pass.add(frame_index, detections, tracks)
+                elif job.is_offline or job.table:
                     records.append(TrackRecord.of_frame(frame_index, tracks, detections))
-                if job.link:
-                    seen.add(frame_index, detections, tracks)
-                observer.see(frame_index, image, detections, tracks, tracker)
                 progress(job.sequence.name, observer.frames, length)
         except StopTracking:
             pass
@@ -80,16 +84,18 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
         if cache is not None:
             cache.save()
         record, linking = TrackRecord.concatenate(records), None
-        if job.link:
+        if second_pass is not None:
             with clock.measure("linking"):
-                record, linking = seen.link(record, job.config, frame_rate(job, frames))
+                record, linking = second_pass.finish()
+        elif job.second_pass == "fill":
+            record = completed(record, rate)
         if job.is_offline:
             record = rewrite(job, record)
         if job.table:
             write_record(job.table, record, class_names)
         if frames is not None:
             clock.add("decoding", frames.seconds)
-    account = observer.account(tracker, why_off, notes, linking, len(np.unique(record.ids)) if job.link else None)
+    account = observer.account(tracker, why_off, notes, linking, len(np.unique(record.ids)) if second_pass else None)
     return Summary(job.sequence.name, job.out, account, perf_counter() - started, clock.seconds)
 
 

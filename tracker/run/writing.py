@@ -38,7 +38,7 @@ def frame_rate(job: Job, frames: Frames | None) -> float:
 
 def rewrite(job: Job, record: TrackRecord) -> TrackRecord:
     """Improve the tracks and send them to the sinks in a second pass over the frames."""
-    if job.smooth and not job.link:  # which smooths itself
+    if job.smooth:
         record = smooth(record)
     if job.interpolate:
         record = interpolate(record, job.interpolate)

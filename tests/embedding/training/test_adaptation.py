@@ -14,7 +14,8 @@ from embedding.config import EncoderConfig, ModelConfig, PriorConfig
 from embedding.data.crop_pack import CropIndex, CropWriter, read_index
 from embedding.descriptors.latent import LatentDescriptor
 from embedding.errors import InputError
-from embedding.training.adaptation import AdaptationSettings, adapt, known_pairs
+from embedding.training.adaptation import AdaptationSettings, adapt
+from embedding.training.held_back import known_pairs
 from embedding.vae.model import FlatVAE
 from embedding.vae.weights import load_model, save_model
 

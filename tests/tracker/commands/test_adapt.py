@@ -15,7 +15,7 @@ import torch
 import tracker.footage.adapt
 from embedding import Descriptor
 from embedding.config import parse_model
-from embedding.training.adaptation import AdaptationReport, Separation
+from embedding.training.held_back import AdaptationReport, Separation
 from embedding.vae.model import FlatVAE
 from embedding.vae.weights import read_record, save_model
 from tracker.commands.adapt import main, print_report

@@ -62,7 +62,7 @@ def test_overrides_replace_single_keys(overrides: Any, key: str, value: Any) -> 
 @pytest.mark.parametrize("overrides", [["stages.1.max_missed=2"], {"stages.1.max_missed": 2}])
 def test_overrides_reach_inside_stages(overrides: Any) -> None:
     config = load_config("deepsort", overrides)
-    assert [stage.max_missed for stage in config.stages] == [None, 2]
+    assert [stage.max_missed for stage in config.stages] == [None, 2, None]
     assert load_config("deepsort", ["stages=[{match: iou}]"]).stages[0].match == "iou"
 
 

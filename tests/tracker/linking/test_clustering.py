@@ -81,7 +81,7 @@ def test_the_best_join_comes_first() -> None:
 
 
 def test_ways_speak_too() -> None:
-    unsure = np.stack([LOOKS[0], np.array([1.0, 1.47, 0, 0])])  # 1 - cos = 0.44: worth 0.5
+    unsure = np.stack([LOOKS[0], np.array([1.0, 1.35, 0, 0])])  # 1 - cos = 0.4: worth 0.76
     spans = [(1, 10), (20, 30)]
     assert identities(spans, unsure) == [0, 0]
     assert identities(spans, unsure, Believes(lambda a, b: -1.0)) == [0, 1]
@@ -105,7 +105,7 @@ def test_somebody_seen_in_between_is_not_away() -> None:
 
 
 def test_the_online_tracker_has_a_say() -> None:
-    spans, looks = [(1, 10), (20, 30)], np.stack([LOOKS[0], np.array([1.0, 2.06, 0, 0])])  # worth -0.5
+    spans, looks = [(1, 10), (20, 30)], np.stack([LOOKS[0], np.array([1.0, 1.73, 0, 0])])  # worth 0
     assert identities(spans, looks) == [0, 1]
     assert identities(spans, looks, online=[(5, 5), (5, 8)]) == [0, 0]
     assert identities(spans, looks, online=[(5, 6), (5, 8)]) == [0, 1]

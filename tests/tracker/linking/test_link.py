@@ -40,7 +40,7 @@ def test_people_who_were_hidden_are_themselves_again(crowd: Crowd, hidden: int, 
     sure = linked.identities > 0
     purity = [np.bincount(scene.people[linked.identities == one]).max() for one in np.unique(linked.identities[sure])]
     assert sum(purity) >= 0.97 * len(scene.frames)
-    assert "pieces linked to" in linked.said
+    assert linked.pieces > len(np.unique(linked.identities)) - 1
 
 
 def test_identities_are_numbered_as_they_come(crowd: Crowd) -> None:
@@ -61,14 +61,14 @@ def test_looks_that_say_nothing_link_nothing(crowd: Crowd, looks: str) -> None:
     }[looks]
     linked = link_identities(table(scene, features), np.full(len(scene.frames), -1), RATE, 0.6)
     assert linked.identities is None
-    assert "does not tell these people apart" in linked.said
+    assert "does not tell these people apart" in linked.why_not
 
 
 def test_without_looks_or_people_nothing_is_linked(crowd: Crowd) -> None:
     scene = crowd(people=3)
     none = np.full(len(scene.frames), -1)
-    assert link_identities(replace(table(scene), features=None), none, RATE, 0.6).said == "no features to link by"
-    assert "too few people" in link_identities(table(scene), none, RATE, 0.6).said
+    assert link_identities(replace(table(scene), features=None), none, RATE, 0.6).why_not == "no features to link by"
+    assert "too few people" in link_identities(table(scene), none, RATE, 0.6).why_not
     empty = DetectionTable(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4), np.float32))
     assert link_identities(empty, np.zeros(0, np.int64), RATE, 0.6).identities is None
 

@@ -442,7 +442,8 @@ def test_adapted_weights_are_not_taken_for_those_of_something_else(
 def test_an_adapted_descriptor_is_what_tracking_uses(
     rendered: Path, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from embedding.training.adaptation import AdaptationReport, AdaptationSettings
+    from embedding.training.adaptation import AdaptationSettings
+    from embedding.training.held_back import AdaptationReport
     from embedding.vae.weights import load_model, read_record, save_model
 
     def adapt(base: Path, pack: Path, out: Path, settings: AdaptationSettings, progress: Any) -> AdaptationReport:

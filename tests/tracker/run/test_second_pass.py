@@ -13,7 +13,7 @@ from tracker.files.motchallenge import read_tracks
 from tracker.input.sequences import Sequence
 from tracker.run.job import Job, Summary
 from tracker.run.pipeline import run
-from tracker.run.second_pass import Seen
+from tracker.run.second_pass import SecondPass
 
 LENGTH, PEOPLE = 160, 12
 DIMENSION = 16
@@ -54,7 +54,7 @@ def test_who_was_lost_is_found_again_and_gaps_are_filled(tmp_path: Path) -> None
     first = track(path)
     assert first.tracks == 2 * PEOPLE
     assert first.account.linking is None
-    linked = track(path, link=True, table=tmp_path / "table.csv")
+    linked = track(path, second_pass="link", table=tmp_path / "table.csv")
     assert linked.tracks == PEOPLE
     assert linked.account.linking is not None and "linked to 12 identities" in linked.account.linking
     assert linked.account.linking in list(linked.account.lines())
@@ -68,24 +68,24 @@ def test_who_was_lost_is_found_again_and_gaps_are_filled(tmp_path: Path) -> None
 
 def test_where_looks_say_nothing_the_tracks_stay(tmp_path: Path) -> None:
     path = write(tmp_path / "crowd.npy", telling=False)
-    found = track(path, link=True)
+    found = track(path, second_pass="link")
     assert found.account.linking is not None and found.account.linking.startswith("nothing linked, gaps filled: ")
     bytes_of_link = (tmp_path / "out.txt").read_bytes()
     assert found.tracks == track(path).tracks
     other = write(tmp_path / "others.npy", telling=False)
-    track(other, link=True)
+    track(other, second_pass="link")
     assert (tmp_path / "out.txt").read_bytes() == bytes_of_link
 
 
 def test_looks_on_demand_are_too_few(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--embed-when ambiguous: --link compares all looks, expected always"):
-        track(write(tmp_path / "crowd.npy"), link=True, embed_when="ambiguous")
+        track(write(tmp_path / "crowd.npy"), second_pass="link", embed_when="ambiguous")
 
 
 def test_identities_belong_to_the_detections_that_are_left() -> None:
     """Rows without area were dropped: the tracker counts the caller's rows, the second pass those that are left."""
-    seen = Seen()
+    seen = SecondPass(0.6, rate=25)
     found = Detections([[0, 0, 0, 9], [5, 0, 9, 9], [20, 0, 20, 9], [30, 0, 39, 9]])
     tracks = Tracks(np.array([4, 7]), np.zeros((2, 4)), np.zeros(2), np.array([3, -1]), np.array([-1, -1]))
     seen.add(1, found, tracks)
-    assert seen._online[0].tolist() == [-1, 4]
+    assert seen._windows._frames[0][2].tolist() == [-1, 4]

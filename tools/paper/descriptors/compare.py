@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from embedding.descriptor import Descriptor
 from embedding.descriptors.base import DescribesBoxes
 from embedding.descriptors.latent import LatentDescriptor
-from embedding.descriptors.spec import SHIPPED
+from embedding.descriptors.spec import DEFAULT, SHIPPED
 from embedding.errors import InputError
 from embedding.files import atomic_path
 from embedding.geometry import effective_dimension, mean_scale, metric_tensor, relative_spread, spectrum
@@ -114,9 +114,8 @@ def _counts(labels: Labels) -> dict[str, Any]:
 
 
 def shipped() -> list[str]:
-    """Names of what comes with the project: the baselines, every model of MOT16's crops, the default if it is one."""
-    models = sorted(path.stem for path in SHIPPED.glob("mot16*.json"))
-    return [*BASELINES, *models, *(["default"] if (SHIPPED / "default.json").is_file() else [])]
+    """Names of what comes with the project: the baselines, the closed form, every model of MOT16's crops."""
+    return [*BASELINES, DEFAULT, *sorted(path.stem for path in SHIPPED.glob("mot16*.json"))]
 
 
 def load_compared(specs: Sequence[str]) -> list[Compared]:

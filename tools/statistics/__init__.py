@@ -1,0 +1,1 @@
+"""The shipped closed-form descriptor, fitted on rendered people: `python -m tools.statistics`."""
