@@ -35,8 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from importlib.metadata import version
 
         from tracker.core.tracker import chosen_backend
+        from tracker.errors import InputError
 
-        print(f"flatsort {version('flatsort')} ({chosen_backend()} core)")
+        try:
+            print(f"flatsort {version('flatsort')} ({chosen_backend()} core)")
+        except InputError as error:
+            print(f"flatsort: {error}", file=sys.stderr)
+            sys.exit(2)
         sys.exit(0)
     if given[0] not in COMMANDS:
         import difflib

@@ -1,8 +1,8 @@
 """One frame after another with NumPy: predict, match, correct, start and end tracks. One class for every preset.
 
 The oracle of the compiled core, `tracker.hpp`, which has the same steps by the same names; it runs where
-that is absent. All state is arrays with one row a track (structure of arrays); ended tracks are removed by compaction, so rows stay in
-the order in which tracks were born.
+that is absent. All state is arrays with one row a track (structure of arrays); ended tracks are removed by compaction,
+so rows stay in the order in which tracks were born.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ Imports the rest of `tracker.core`; NumPy.
 from __future__ import annotations
 
 from copy import deepcopy
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from tracker.core.config import TrackerConfig
 
 try:
-    from tracker.core.compiled import _native
+    _native: Any = import_module("tracker.core.compiled._native")
 except ImportError as error:  # not built, or for another Python
     _absent: str | None = str(error)
 else:

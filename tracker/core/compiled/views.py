@@ -66,9 +66,9 @@ def memory_of(contents: Contents, config: TrackerConfig) -> AppearanceMemory | N
         name = f"memory.pool.{slot}"
         gallery.append(1)
         seen, filled = contents[f"{name}.seen"], contents[f"{name}.filled"]
-        ring = _array(contents, f"{name}.ring", np.float32, filled, dimension) if filled else []
+        ring = _array(contents, f"{name}.ring", np.float32, filled, dimension)
         oldest = seen % config.budget if seen > config.budget else 0
-        for feature in np.roll(ring, -oldest, axis=0) if filled else ():
+        for feature in np.roll(ring, -oldest, axis=0):
             gallery.update(np.array([len(gallery.slots) - 1]), feature[None])
     return gallery
 
