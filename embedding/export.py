@@ -15,18 +15,21 @@ from numpy.typing import NDArray
 
 from embedding.data.dataset import spread
 from embedding.descriptor import Descriptor
-from embedding.descriptors.spec import model_path
+from embedding.descriptors.spec import closed_form_path, model_path
 from embedding.errors import InputError
 from embedding.files import atomic_path
 
 if TYPE_CHECKING:
     import onnx
+    from typing_extensions import TypeIs
 
+    from embedding.descriptors.closed_form import ClosedForm
     from embedding.descriptors.latent import LatentDescriptor
 
 INPUTS = ("imagenet", "crops")
 OPSET = 17  # of 2022: what runtimes of today read
 LARGEST_DIFFERENCE = 1e-4  # of a number of a feature of unit length; rounding makes 1e-6 of it
+LARGEST_DIFFERENCE_OF_LOGARITHMS = 2e-3  # the same where single precision has to take matrices' logarithms
 SMALLEST_COSINE = 0.9  # mean over the compared crops, in 8 bits
 BATCHES = (1, 7, 64)  # a graph that fixes the batch somewhere fails at one of them
 CALIBRATION = 256  # crops
@@ -83,16 +86,21 @@ def export_onnx(
     """
     out = Path(out)
     _check(out, kind, int8, calibration)
-    describe, record = _trained(descriptor)
+    describe, record = _fitted(descriptor)
     pack = None if calibration is None else _read_pack(Path(calibration), describe)
     model = _build(describe, kind, opset)
+    largest = LARGEST_DIFFERENCE
+    if is_closed_form(describe):
+        largest = LARGEST_DIFFERENCE_OF_LOGARITHMS
+        if int8:
+            raise InputError(f"{out}: {descriptor} has no convolutions, which alone become 8 bits")
     if int8:
         model = _quantised(model, kind, pack)
     _annotate(model, describe, record, kind, int8)
     with atomic_path(out) as temporary:
         temporary.write_bytes(model.SerializeToString())
         report = _compare(temporary, out, describe, pack)
-        agrees = report.cosine >= SMALLEST_COSINE if int8 else report.difference <= LARGEST_DIFFERENCE
+        agrees = report.cosine >= SMALLEST_COSINE if int8 else report.difference <= largest
         if not agrees:
             found = f"features differ by {report.difference:.1e}, cosine {report.cosine:.4f}"
             raise InputError(f"{out}: not written, {found}")
@@ -113,8 +121,14 @@ def _check(out: Path, kind: str, int8: bool, calibration: str | Path | None) -> 
         raise InputError(f"{calibration}: crops to calibrate on, but nothing to calibrate without int8")
 
 
-def _trained(name: str) -> tuple[LatentDescriptor, dict[str, Any]]:
+def _fitted(name: str) -> tuple[LatentDescriptor | ClosedForm, dict[str, Any]]:
     """The descriptor of that name and the record beside its weights."""
+    closed_form = closed_form_path(name)
+    if closed_form is not None:
+        from embedding.descriptors.closed_form import ClosedForm
+
+        found = ClosedForm.load(closed_form)
+        return found, found.record
     path = model_path(name)
     if path is None:
         Descriptor.load(name, "cpu")  # which knows what to say of a name that is none
@@ -125,7 +139,7 @@ def _trained(name: str) -> tuple[LatentDescriptor, dict[str, Any]]:
     return LatentDescriptor(path, "cpu"), read_record(weights_path(path))
 
 
-def _read_pack(path: Path, describe: LatentDescriptor) -> NDArray[np.uint8]:
+def _read_pack(path: Path, describe: LatentDescriptor | ClosedForm) -> NDArray[np.uint8]:
     try:
         crops: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
         describe.require_crops(crops)
@@ -136,7 +150,7 @@ def _read_pack(path: Path, describe: LatentDescriptor) -> NDArray[np.uint8]:
     return crops
 
 
-def _build(describe: LatentDescriptor, kind: str, opset: int) -> onnx.ModelProto:
+def _build(describe: LatentDescriptor | ClosedForm, kind: str, opset: int) -> onnx.ModelProto:
     import onnx
 
     from embedding.export_graph import OLDEST_OPSET, descriptor_graph
@@ -146,7 +160,16 @@ def _build(describe: LatentDescriptor, kind: str, opset: int) -> onnx.ModelProto
         raise InputError(
             f"opset {opset}: expected one from {OLDEST_OPSET} to {newest}, which onnx {onnx.__version__} has"
         )
+    if is_closed_form(describe):
+        from embedding.export_closed_form import closed_form_graph
+
+        return closed_form_graph(describe, kind, opset)
     return descriptor_graph(describe.stages, (describe.width, describe.height), kind, opset)
+
+
+def is_closed_form(describe: LatentDescriptor | ClosedForm) -> TypeIs[ClosedForm]:
+    """Whether it has statistics in place of a network."""
+    return hasattr(describe, "statistics")
 
 
 def _quantised(model: onnx.ModelProto, kind: str, pack: NDArray[np.uint8] | None) -> onnx.ModelProto:
@@ -205,7 +228,7 @@ def _silent() -> Iterator[None]:
 
 
 def _annotate(
-    model: onnx.ModelProto, describe: LatentDescriptor, record: dict[str, Any], kind: str, int8: bool
+    model: onnx.ModelProto, describe: LatentDescriptor | ClosedForm, record: dict[str, Any], kind: str, int8: bool
 ) -> None:
     """Write into the model what its user has to know."""
     from onnx import helper
@@ -229,13 +252,17 @@ def _annotate(
 
 def licence(record: dict[str, Any]) -> str:
     """The terms of a model's weights, one line, by the sequences that its record says it has learnt from."""
+    if "terms" in record and "adaptation" not in record:
+        return str(record["terms"])
     learnt = [*record["data"].get("crops", {}), *record.get("adaptation", {}).get("sequences", [])]
     if any(name.startswith(MOTCHALLENGE) for name in learnt):
         return "weights trained on MOTChallenge data, CC BY-NC-SA 3.0: for non-commercial use"
     return f"weights trained on {', '.join(learnt) or 'unrecorded data'}, whose terms apply to them"
 
 
-def _compare(file: Path, out: Path, describe: LatentDescriptor, pack: NDArray[np.uint8] | None) -> ExportReport:
+def _compare(
+    file: Path, out: Path, describe: LatentDescriptor | ClosedForm, pack: NDArray[np.uint8] | None
+) -> ExportReport:
     """Features of a file against the descriptor's, on crops it was not calibrated on."""
     from embedding.descriptors.onnx import OnnxDescriptor
 
@@ -260,7 +287,7 @@ def _compare(file: Path, out: Path, describe: LatentDescriptor, pack: NDArray[np
     )
 
 
-def _made_up(count: int, describe: LatentDescriptor) -> NDArray[np.uint8]:
+def _made_up(count: int, describe: LatentDescriptor | ClosedForm) -> NDArray[np.uint8]:
     """Crops of noise and, every other, of 8 x 8 patches of one colour."""
     random = np.random.default_rng(0)
     crops = random.integers(0, 256, (count, describe.height, describe.width, 3), np.uint8)

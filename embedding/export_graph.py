@@ -65,11 +65,16 @@ def descriptor_graph(stages: Stages, size: tuple[int, int], kind: str, opset: in
     latent = _encode(graph, stages.encoder, images)
     centred = graph.add("Sub", latent, graph.constant(stages.offset))
     graph.add("MatMul", centred, graph.constant(stages.matrix.T), output=OUTPUT)
+    return finished(graph, size, kind, len(stages.matrix), opset)
+
+
+def finished(graph: Graph, size: tuple[int, int], kind: str, dimension: int, opset: int) -> onnx.ModelProto:
+    """The model of a graph that takes `INPUT` and gives `OUTPUT` [N, dimension]."""
     width, height = size
     of_bytes = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, [BATCH, height, width, 3])
     of_colours = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [BATCH, 3, height, width])
     given = of_bytes if kind == "crops" else of_colours
-    found = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [BATCH, len(stages.matrix)])
+    found = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [BATCH, dimension])
     whole = helper.make_graph(graph.nodes, "descriptor", [given], [found], graph.constants)
     versions = [helper.make_opsetid("", opset)]
     oldest = helper.find_min_ir_version_for(versions)  # which older runtimes read too

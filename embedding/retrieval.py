@@ -139,6 +139,21 @@ def measure_retrieval(
     return Retrieval(_mean(first), _mean(precision), auc, true_accepts, len(first))
 
 
+def average_precisions(
+    features: NDArray[np.floating], labels: Labels, metric: Metric = "cosine", gap: int = GAP
+) -> tuple[IntArray, NDArray[np.float64]]:
+    """Rows [Q] of the queries that have a true match in their gallery, and the average precision [Q] of each."""
+    vectors = comparable(features, metric)
+    queries, precisions = [], []
+    for rows in _chunks(len(labels)):
+        compared = labels.gallery(rows, gap)
+        same = labels.same_person(rows) & compared
+        _, precision = _rank(similarity(vectors[rows], vectors, metric), same, compared)
+        queries.append(rows[same.any(axis=1)])
+        precisions.append(precision)
+    return np.concatenate(queries), np.concatenate(precisions)
+
+
 def comparable(features: NDArray[np.floating], metric: Metric) -> NDArray[np.float64]:
     """Features [N, D] in the form `similarity` takes: unit vectors for the cosine, centred ones for the distance.
 

@@ -109,14 +109,14 @@ class CropStatistics:
     """
 
     def __init__(self, words: FloatArray) -> None:
-        self._statistics = ColourWords(words), StripeGaussians()
+        self.words, self.gaussians = ColourWords(words), StripeGaussians()
 
     def __call__(self, crops: NDArray[np.uint8]) -> list[FloatArray]:
         """BGR crops uint8 [N, 64, 64, 3] -> [N, D] of each."""
         batches = [prepared(np.asarray(crops[first : first + BATCH])) for first in range(0, len(crops), BATCH)]
         return [
             np.concatenate([np.zeros((0, statistic.dimension), np.float32), *map(statistic, batches)])
-            for statistic in self._statistics
+            for statistic in (self.words, self.gaussians)
         ]
 
 

@@ -70,12 +70,12 @@ class ColourWords:
     def __init__(self, words: FloatArray) -> None:
         self.words = words
         self.dimension = self.size(len(words))
-        self._nearest, self._share = self._table()
+        self.nearest, self.share = self._table()
         middle = (np.arange(BANDS) + 0.5) * ROWS / BANDS
         triangle = 1 - np.abs(np.arange(ROWS) + 0.5 - middle[:, None]) * BANDS / ROWS / 2
         triangle = np.maximum(triangle, 0)
-        self._stripes = (triangle / triangle.sum(axis=1, keepdims=True)).astype(np.float32)  # [BANDS, ROWS]
-        self._columns = weight_of_column()
+        self.stripes = (triangle / triangle.sum(axis=1, keepdims=True)).astype(np.float32)  # [BANDS, ROWS]
+        self.columns = weight_of_column()
 
     @staticmethod
     def size(words: int) -> int:
@@ -99,13 +99,13 @@ class ColourWords:
         level = (pixels * self.LEVELS).astype(np.int64).clip(0, self.LEVELS - 1)
         colour = ((level[..., 0] * self.LEVELS + level[..., 1]) * self.LEVELS + level[..., 2]).reshape(-1)
         row = np.repeat(np.arange(count * ROWS) * len(self.words), COLUMNS)
-        weight = np.tile(self._columns, count * ROWS)
-        word = self._nearest[colour] + row[:, None]
+        weight = np.tile(self.columns, count * ROWS)
+        word = self.nearest[colour] + row[:, None]
         counts = np.bincount(
-            word.ravel(), (self._share[colour] * weight[:, None]).ravel(), count * ROWS * len(self.words)
+            word.ravel(), (self.share[colour] * weight[:, None]).ravel(), count * ROWS * len(self.words)
         )
         of_row = counts.reshape(count, ROWS, len(self.words)).astype(np.float32)
-        return np.sqrt(self._stripes @ of_row).reshape(count, self.dimension)
+        return np.sqrt(self.stripes @ of_row).reshape(count, self.dimension)
 
 
 class StripeGaussians:
@@ -127,8 +127,8 @@ class StripeGaussians:
         self._upper = np.triu_indices(side)
         self._scale = np.where(self._upper[0] == self._upper[1], 1, np.sqrt(2)).astype(np.float32)
         weight = np.tile(weight_of_column(), ROWS // BANDS) * BANDS / ROWS
-        self._root = np.sqrt(weight).astype(np.float32)
-        self._height = np.repeat((np.arange(ROWS, dtype=np.float32) / ROWS)[:, None], COLUMNS, axis=1)
+        self.root = np.sqrt(weight).astype(np.float32)
+        self.height = np.repeat((np.arange(ROWS, dtype=np.float32) / ROWS)[:, None], COLUMNS, axis=1)
 
     def __call__(self, pixels: FloatArray) -> FloatArray:
         """`prepared` crops [N, 64, 32, 3] -> [N, dimension]."""
@@ -149,7 +149,7 @@ class StripeGaussians:
         """Matrices of second moments [N, 7, 10, 10] of the features and 1."""
         side = self.FEATURES + 1
         features = self.features(pixels).reshape(len(pixels), side, BANDS, -1)
-        weighted = features.swapaxes(1, 2) * self._root
+        weighted = features.swapaxes(1, 2) * self.root
         bands = weighted @ weighted.swapaxes(-1, -2)
         return (bands[:, 1:] + bands[:, :-1]) / 2 + self.RIDGE * np.eye(side, dtype=np.float32)
 
@@ -158,7 +158,7 @@ class StripeGaussians:
         blue, green, red = np.ascontiguousarray(pixels.transpose(3, 0, 1, 2))
         colours = lab(pixels)
         found = np.empty((len(pixels), self.FEATURES + 1, ROWS, COLUMNS), np.float32)
-        found[:, 0] = self._height
+        found[:, 0] = self.height
         light = found[:, 1]
         np.divide(colours[..., 0], 100, out=light)
         np.divide(colours[..., 1], 50, out=found[:, 2])

@@ -108,7 +108,7 @@ def test_importing_the_adapters_imports_no_tracker_and_no_torch() -> None:
 
 @pytest.mark.slow
 def test_the_threshold_of_the_documentation_on_real_people(shared: Path, describe: Descriptor) -> None:
-    """Cosine distance 0.4, MOT16-09's ground truth, every tenth frame, people of whom 30 % or more is visible."""
+    """Cosine distance 0.3, MOT16-09's ground truth, every tenth frame, people of whom 30 % or more is visible."""
     truth = np.loadtxt(shared / "data/mot16/MOT16-09/gt/gt.txt", delimiter=",")
     is_shown = (truth[:, 6:8] == 1).all(axis=1) & (truth[:, 8] >= 0.3) & (truth[:, 0] % 10 == 1)
     truth = truth[is_shown]
@@ -119,12 +119,12 @@ def test_the_threshold_of_the_documentation_on_real_people(shared: Path, describ
         if here.any():
             features[here] = unit_features(describe, image, boxes[here])
     first, second = np.triu_indices(len(truth), 1)
-    is_near = (features[first] * features[second]).sum(axis=1) > 1 - 0.4
+    is_near = (features[first] * features[second]).sum(axis=1) > 1 - 0.3
     is_same = truth[first, 1] == truth[second, 1]
     is_soon = np.abs(truth[first, 0] - truth[second, 0]) <= 30  # a second
     same, different = is_near[is_same & is_soon].mean(), is_near[~is_same].mean()
-    print(f"nearer than 0.4: {same:.1%} of one person within a second, {different:.2%} of two people")
-    assert same > 0.9
+    print(f"nearer than 0.3: {same:.1%} of one person within a second, {different:.2%} of two people")
+    assert same > 0.85
     assert different < 0.01
 
 

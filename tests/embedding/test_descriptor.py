@@ -78,11 +78,11 @@ def test_pixels_are_a_small_picture() -> None:
     np.testing.assert_array_equal(describe(IMAGE, [[500, 500, 600, 700]]), 0)  # wholly outside
 
 
-def test_default_is_colour_until_there_is_a_trained_one(shipped: Path) -> None:
-    assert Descriptor.load("default").name == Descriptor.load("colour").name
-    write_model(shipped / "default.safetensors")
-    assert Descriptor.load("default", "cpu").name.startswith("default-")
-    assert Descriptor.load(device="cpu").dimension == 3
+def test_default_is_the_closed_form_and_needs_no_torch() -> None:
+    assert Descriptor.load("default").name == Descriptor.load("statistics").name
+    assert Descriptor.load().dimension == 128
+    code = "import sys; from embedding import Descriptor; Descriptor.load(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("how", ["a name", "a file", "a run's folder"])

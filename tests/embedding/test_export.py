@@ -223,3 +223,14 @@ def test_sessions_take_as_many_threads_as_torch_does(
     assert session.get_session_options().intra_op_num_threads == threads
     chosen = OnnxDescriptor(tmp_path / "model.onnx", "cpu", threads=2)._session
     assert chosen.get_session_options().intra_op_num_threads == 2
+
+
+@pytest.mark.parametrize("kind", ["imagenet", "crops"])
+@pytest.mark.parametrize("opset", [17, 18])
+def test_the_closed_form_without_eigenvectors(tmp_path: Path, kind: str, opset: int) -> None:
+    """The logarithm of matrices by products alone, and a colour's words from a table."""
+    report = export_onnx("default", tmp_path / "closed.onnx", kind, opset=opset)
+    assert report.smallest_cosine > 0.9999
+    assert Descriptor.load(str(tmp_path / "closed.onnx"), device="cpu").dimension == 128
+    with pytest.raises(InputError, match="has no convolutions"):
+        export_onnx("default", tmp_path / "small.onnx", int8=True)

@@ -37,8 +37,8 @@ def main(
     det: Annotated[
         list[str] | None,
         typer.Option(
-            help="descriptors: detections whose tracklets are a query's own; table2: several to track, files as for "
-            "`track` or folders of SEQUENCE.npy or .txt; default sdp.txt"
+            help="descriptors: detections whose tracklets are a query's own, the first that a sequence has; table2: "
+            "several to track, files as for `track` or folders of SEQUENCE.npy or .txt; default sdp.txt"
         ),
     ] = None,
     descriptor: Annotated[
@@ -96,7 +96,7 @@ def _measure(name: str, bench: Bench, data: Data) -> dict[str, Any]:
 
         if len(data.det) > 1:
             raise InputError(f"descriptors: --det {' '.join(data.det)}, expected one")
-        return paper_descriptors.run(bench, data.root, data.seq, data.det[0], data.descriptor, data.every)
+        return paper_descriptors.run(bench, data.root, data.seq, data.det, data.descriptor, data.every)
     if name == "table2":
         from tools.paper.table2 import experiment
 

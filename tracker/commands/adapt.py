@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedding.progress import progress_shown
+from tracker.errors import InputError
 from tracker.files.apart import require_apart
 from tracker.footage.adapt import DEFAULT_MINUTES, adapt_to, describe
 from tracker.input.sequences import find_sequences
@@ -21,13 +22,18 @@ from tracker.run.outputs import files_of
 if TYPE_CHECKING:
     from embedding.training.held_back import AdaptationReport
 
+STARTS = {".npz": "default", ".safetensors": "mot16-lite"}  # what is adapted, by the kind of file to write
+
 
 def main(
     seq: Annotated[list[str], typer.Option(help="One camera's videos: names under --root, folders or video files.")],
     det: Annotated[str, typer.Option(help="Detections or a detector, as for `track`; {seq} is the sequence's name.")],
     out: Annotated[Path, typer.Option(help="FILE.npz to write, of a network WEIGHTS.safetensors.")],
     root: Annotated[Path | None, typer.Option(help="Folder of sequences; default $MOT_ROOT.")] = None,
-    descriptor: Annotated[str, typer.Option(help="The trained descriptor to start from, as for `track`.")] = "default",
+    descriptor: Annotated[
+        str | None,
+        typer.Option(help="What to start from, as for `track`: default for an .npz, mot16-lite for .safetensors."),
+    ] = None,
     minutes: Annotated[float, typer.Option(help="To learn for, of CPU time; of the clock on a GPU.")] = DEFAULT_MINUTES,
     seed: Annotated[int, typer.Option(help="Of the learning, and of what is held back.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -36,6 +42,9 @@ def main(
 
     Example: flatsort adapt --seq monday.mp4 tuesday.mp4 --det FastestDet.onnx --out entrance.npz
     """
+    if out.suffix not in STARTS:
+        raise InputError(f"--out {out}: expected a name that ends in {' or '.join(STARTS)}")
+    descriptor = STARTS[out.suffix] if descriptor is None else descriptor
     sequences = find_sequences(seq, root)
     require_apart([("--out", out)], [one for sequence in sequences for one in files_of(sequence, det)])
     with progress_shown() as progress:

@@ -34,7 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if given[0] == "--version":
         from importlib.metadata import version
 
-        print(f"flatsort {version('flatsort')}")
+        from tracker.core.tracker import chosen_backend
+        from tracker.errors import InputError
+
+        try:
+            print(f"flatsort {version('flatsort')} ({chosen_backend()} core)")
+        except InputError as error:
+            print(f"flatsort: {error}", file=sys.stderr)
+            sys.exit(2)
         sys.exit(0)
     if given[0] not in COMMANDS:
         import difflib

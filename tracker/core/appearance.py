@@ -2,7 +2,8 @@
 
 Both keep their state in preallocated arrays and answer one question: the distance of given tracks to given
 detections, computed only for the pairs that passed the gate. Features are normalised once on entry for the cosine
-metric and left as they are for the Euclidean one.
+metric and left as they are for the Euclidean one. Features are float32; what is summed over them is summed in float64
+and rounded once, so that the compiled core, which sums in another order, finds the same distances.
 """
 
 from __future__ import annotations
@@ -15,25 +16,69 @@ from numpy.typing import NDArray
 Features = NDArray[np.float32]
 Metric = Literal["cosine", "euclidean"]
 
+ONE_THREAD = 200_000  # multiplications of a product that OpenBLAS (from 262,144) and MKL leave to one thread
+PAIRS_AT_ONCE = 4096
+ROUNDING = 1e-13  # a difference of products that is less than this share of them is none
+
 
 def prepare(features: NDArray[np.generic], metric: Metric) -> Features:
     """Features [N, D] as the metric compares them: unit length for cosine, float32 as they are for Euclidean."""
     prepared = np.asarray(features, dtype=np.float32)
     if metric == "cosine":
-        norm = np.sqrt(np.einsum("ij,ij->i", prepared, prepared))
-        prepared = prepared / np.maximum(norm, 1e-12)[:, None]
+        norm = np.sqrt(squared_length(prepared)).astype(np.float32)
+        prepared = prepared / np.maximum(norm, np.float32(1e-12))[:, None]
     return prepared
 
 
+def squared_length(features: Features) -> NDArray[np.float64]:
+    """[N] of features [N, D]."""
+    return row_products(features, features)
+
+
+def row_products(a: Features, b: Features) -> NDArray[np.float64]:
+    """Inner products [N] of row with row of [N, D]: sums of doubles, so that their order hardly matters."""
+    return np.einsum("ij,ij->i", a.astype(np.float64), b.astype(np.float64))
+
+
 def pairwise_distance(a: Features, b: Features, metric: Metric) -> Features:
-    """Distances [A, B] of prepared features: 1 - cos in [0, 2], or the Euclidean length."""
-    product = a @ b.T
+    """Distances [A, B] of prepared features: 1 - cos in [0, 2], or the Euclidean length.
+
+    The product is made of pieces that BLAS leaves to one thread: waking others, which then spin beside a detector,
+    costs more than they bring.
+    """
+    wide, other = a.astype(np.float64), b.astype(np.float64).T
+    product = np.empty((len(a), len(b)))
+    step = max(1, ONE_THREAD // max(other.size, 1))
+    columns = max(1, ONE_THREAD // max(len(other), 1))
+    for start in range(0, len(a), step):
+        for first in range(0, len(b), columns):
+            rows, few = slice(start, start + step), slice(first, first + columns)
+            np.matmul(wide[rows], other[:, few], out=product[rows, few])
     if metric == "cosine":
-        return np.subtract(np.float32(1), product, out=product)
-    product *= -2
-    product += np.einsum("ij,ij->i", a, a)[:, None]
-    product += np.einsum("ij,ij->i", b, b)
-    return np.sqrt(np.maximum(product, 0, out=product), out=product)
+        return np.subtract(1.0, product, out=product).astype(np.float32)
+    terms = np.einsum("ij,ij->i", wide, wide)[:, None] + np.einsum("ji,ji->i", other, other)
+    squared = terms - 2 * product
+    squared[squared <= ROUNDING * terms] = 0
+    return np.sqrt(squared).astype(np.float32)
+
+
+def paired_distance(a: Features, b: Features, metric: Metric) -> Features:
+    """Distances [N] of row to row of prepared features [N, D], as in `pairwise_distance`."""
+    if metric == "cosine":
+        return (1.0 - row_products(a, b)).astype(np.float32)
+    difference = a.astype(np.float64) - b
+    return np.sqrt(np.einsum("ij,ij->i", difference, difference)).astype(np.float32)
+
+
+def distances_of_pairs(
+    a: Features, rows: NDArray[np.int64], b: Features, columns: NDArray[np.int64], metric: Metric
+) -> Features:
+    """`paired_distance` [P] of `a[rows]` and `b[columns]`, some at a time: features of all pairs would fill memory."""
+    found = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), PAIRS_AT_ONCE):
+        few = slice(start, start + PAIRS_AT_ONCE)
+        found[few] = paired_distance(a[rows[few]], b[columns[few]], metric)
+    return found
 
 
 class AppearanceMemory(Protocol):
@@ -53,7 +98,7 @@ class AppearanceMemory(Protocol):
 
     def distance(
         self, rows: NDArray[np.int64], features: Features, wanted: NDArray[np.bool_], limit: float
-    ) -> Features:
+    ) -> NDArray[np.float64]:
         """Distances [R, N] of the tracks `rows` to prepared features [N, D].
 
         Inf where not `wanted` [R, N]; distances above `limit` may come out as inf too, since nobody asks for them.
@@ -99,13 +144,12 @@ class AveragedFeature:
 
     def distance(
         self, rows: NDArray[np.int64], features: Features, wanted: NDArray[np.bool_], limit: float
-    ) -> Features:
-        known = self.known[rows]
-        if not known.any():
-            return np.full(wanted.shape, np.inf, np.float32)
-        distance = pairwise_distance(self.features[rows], features, self.metric)
-        distance[~wanted] = np.inf
-        distance[~known] = np.inf
+    ) -> NDArray[np.float64]:
+        distance = np.full(wanted.shape, np.inf)
+        pair_rows, pair_columns = np.nonzero(wanted & self.known[rows][:, None])
+        if len(pair_rows):
+            found = distances_of_pairs(self.features, rows[pair_rows], features, pair_columns, self.metric)
+            distance[pair_rows, pair_columns] = found
         return distance
 
 
@@ -203,8 +247,8 @@ class Gallery:
 
     def distance(
         self, rows: NDArray[np.int64], features: Features, wanted: NDArray[np.bool_], limit: float
-    ) -> Features:
-        distance = np.full(wanted.shape, np.inf, np.float32)
+    ) -> NDArray[np.float64]:
+        distance = np.full(wanted.shape, np.inf)
         slots = self.slots[rows]
         filled = np.minimum(self.seen[slots], self.budget)
         if not filled.any():
@@ -212,21 +256,18 @@ class Gallery:
         possible = wanted & self._within_reach(slots, features, limit) & (filled > 0)[:, None]
         pair_rows, pair_columns = np.nonzero(possible)
         candidates = features[pair_columns]
-        similarity = self._largest_similarity(slots[pair_rows], candidates)
-        if self.metric == "cosine":
-            found = 1 - similarity
-        else:
-            found = np.sqrt(np.maximum(np.einsum("ij,ij->i", candidates, candidates) - 2 * similarity, 0))
-        distance[pair_rows, pair_columns] = found
+        nearest = self._nearest(slots[pair_rows], candidates)
+        distance[pair_rows, pair_columns] = paired_distance(nearest, candidates, self.metric)
         return distance
 
-    def _largest_similarity(self, slots: NDArray[np.int64], candidates: Features) -> Features:
-        """Largest g . f - |g|^2 / 2 (cosine: g . f) over the gallery of each pair's slot [P], candidates f [P, D].
+    def _nearest(self, slots: NDArray[np.int64], candidates: Features) -> Features:
+        """Of the gallery of each pair's slot [P] the feature [P, D] with the largest g . f - |g|^2 / 2 (cosine: g . f),
+        candidates f [P, D].
 
         In rounds, each with one pair a slot. A round over much of the ring is one batched product with it as it lies:
         several times faster than gathering galleries, which would copy them, or going through them one by one.
         """
-        similarity = np.empty(len(slots), np.float32)
+        place = np.empty(len(slots), np.int64)
         left = np.arange(len(slots))
         while len(left):
             used, first = np.unique(slots[left], return_index=True)
@@ -240,6 +281,6 @@ class Gallery:
                 product = np.matmul(self.ring[used], candidates[pairs, :, None])[:, :, 0]
             if self.metric == "euclidean":
                 product -= self.half_norm[used]
-            similarity[pairs] = product.max(axis=1)
+            place[pairs] = product.argmax(axis=1)
             left = np.delete(left, first)
-        return similarity
+        return self.ring[slots, place]

@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 
 from tracker.core.detections import IntArray
 
+# What a pair costs in addition, by its row and column, so that of assignments that cost the same one is the best, by
+# whatever solver: that of the earlier rows and columns, in their order. Much less than any difference that matters,
+# much more than rounding.
+TIE_ROW, TIE_COLUMN, TIE_ORDER = 1.41e-10, 1e-10, 1.73e-13
+
 CLIP_MARGIN = 1e-5  # a cost over the threshold counts as threshold + this (Wojke et al.'s setting)
 DENSE_SOLVER_LIMIT = 300  # above it SciPy's solver is the faster one on gated costs
 
@@ -53,9 +58,12 @@ def assign(cost: NDArray[np.floating], threshold: float, margin: float = CLIP_MA
     rest_rows = np.flatnonzero(np.bincount(rows[~alone]))
     rest_columns = np.flatnonzero(np.bincount(columns[~alone]))
     rest = cost[np.ix_(rest_rows, rest_columns)].astype(np.float64)
-    np.copyto(rest, threshold + margin, where=rest > threshold)
+    good = rest <= threshold
+    i, j = rest_rows[:, None].astype(np.float64), rest_columns.astype(np.float64)
+    rest += TIE_ROW * i + TIE_COLUMN * j - TIE_ORDER * (i * j)
+    rest[~good] = threshold + margin
     found_rows, found_columns = _solve(rest)
-    good = rest[found_rows, found_columns] <= threshold
+    good = good[found_rows, found_columns]
     rows = np.concatenate((single_rows, rest_rows[found_rows[good]]))
     columns = np.concatenate((single_columns, rest_columns[found_columns[good]]))
     order = np.argsort(rows, kind="stable")

@@ -7,7 +7,7 @@ from typing import SupportsInt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tracker.core.appearance import Features, Metric, prepare
+from tracker.core.appearance import Features, Metric, prepare, squared_length
 from tracker.errors import InputError
 
 LARGEST_INDEX = 2**53  # beyond it a float is no exact whole number
@@ -83,9 +83,7 @@ def checked_features(
         raise ValueError(f"{source}: {expected}, found {'None' if features is None else list(found.shape)}")
     if dimension is not None and found.shape[1] != dimension:
         raise ValueError(f"{source}: expected {dimension} columns as in earlier frames, found {found.shape[1]}")
-    with np.errstate(over="ignore"):
-        squared = np.einsum("ij,ij->i", found, found)
-    valid = squared < LONGEST_FEATURE**2
+    valid = squared_length(found) < LONGEST_FEATURE**2
     if not valid.all():
         row = int(np.argmin(valid))
         if not np.isfinite(found[row]).all():

@@ -77,7 +77,8 @@ def match(
             # Looked up only for pairs inside the Mahalanobis gate (Wojke et al. 2017, Eq. 1-4).
             gate = motion.gating_distance(rows, frame.boxes[columns]) <= config.gating_threshold
             gate &= frame.described[columns]
-            cost: NDArray[np.floating] = memory.distance(rows, frame.features[columns], gate, threshold)
+            limit = np.inf if stage.assign_before_threshold else threshold
+            cost = memory.distance(rows, frame.features[columns], gate, limit)
         else:
             threshold = config.max_iou_distance if stage.max_distance is None else stage.max_distance
             cost = 1.0 - iou(motion.model.to_boxes(motion.mean[rows]), frame.boxes[columns])

@@ -248,7 +248,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
 # The first five of 128 numbers of two boxes in a rendered image, at unit length. The second is of the model that has
 # not seen MOT16-11.
 PINNED = {
-    "default": [
+    "mot16-lite": [
         [0.1867, -0.1813, 0.0560, 0.0984, -0.0892],
         [0.0801, -0.1805, 0.0368, 0.1173, -0.0828],
     ],

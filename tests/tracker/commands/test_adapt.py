@@ -224,7 +224,7 @@ def test_a_report_with_one(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"--out": "out.npy"}, "--out out.npy: expected a name that ends in .safetensors"),
+        ({"--out": "out.npy"}, "--out out.npy: expected a name that ends in .npz or .safetensors"),
         ({"--out": "taken/out.safetensors"}, "cannot be written"),
         ({"--seq": "Z"}, "sequence 'Z': not found"),
         ({"--seq": "0"}, "camera0: a camera or stream, expected a folder or a video file"),
@@ -276,5 +276,6 @@ def test_the_command_itself_on_the_folder_of_a_run(root: Path, base: Path, tmp_p
     command = [sys.executable, "-m", "tools.adapt", "--seq", str(root / "alone"), "--det", "det.txt"]
     command += ["--descriptor", str(base.parent), "--out", str(tmp_path / "out.safetensors")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert all("frames/s" in line for line in done.stderr.splitlines())  # progress, where the machine is slow
     assert done.stdout.startswith("the descriptor stays as it was: nothing to learn from")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tracker.commands.main import COMMANDS, main, track
+from tracker.core.tracker import chosen_backend
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 THIN = sorted(path.stem for path in (CHECKOUT / "tools").glob("*.py") if path.stem != "__init__")
@@ -32,7 +33,17 @@ def test_the_usage_names_every_command(arguments: list[str], capsys: pytest.Capt
 
 
 def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(capsys, ["--version"]) == (0, f"flatsort {version('flatsort')}\n", "")
+    core = chosen_backend()
+    assert said(capsys, ["--version"]) == (0, f"flatsort {version('flatsort')} ({core} core)\n", "")
+
+
+def test_a_core_that_is_none_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLATSORT_BACKEND", "fortran")
+    status, out, error = said(capsys, ["--version"])
+    assert (status, out) == (2, "")
+    assert error == "flatsort: FLATSORT_BACKEND=fortran: expected compiled or numpy\n"
 
 
 @pytest.mark.parametrize(

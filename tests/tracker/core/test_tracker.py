@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,13 +146,13 @@ def test_a_step_of_k_frames_predicts_k_times(preset: str, gap: int) -> None:
     tracker = Tracker.from_config(preset, max_age=10)
     for step in range(6):
         tracker.update(Detections([box(100 + 5 * step, 100 + 2 * step)]), frame_index=step + 10)
-    assert len(tracker.filter) == 1
-    before = tracker.filter.mean.copy()
-    tracker.filter.predict()
-    step_of_one = tracker.filter.mean - before  # constant velocity: k predictions move k times as far
-    tracker.filter.mean[:] = before
+    before = copy(tracker.filter)
+    assert len(before) == 1
+    once = copy(before)
+    once.predict()
+    step_of_one = once.mean - before.mean  # constant velocity: k predictions move k times as far
     tracker.update(NOTHING, frame_index=15 + gap)
-    np.testing.assert_allclose(tracker.filter.mean, before + gap * step_of_one, rtol=1e-12)
+    np.testing.assert_allclose(tracker.filter.mean, before.mean + gap * step_of_one, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,7 @@ class Truth:
 
 
 def run(
-    bench: Bench, root: Path | None, names: Sequence[str], det: str, specs: Sequence[str], every: int
+    bench: Bench, root: Path | None, names: Sequence[str], det: Sequence[str], specs: Sequence[str], every: int
 ) -> dict[str, Any]:
     """Compare descriptors on ground-truth crops; what they make of them is kept in the bench's folder.
 
@@ -61,7 +62,7 @@ def run(
         bench: where to, and whether quickly.
         root: of the sequences.
         names: of sequences with frames, ground truth and detections.
-        det: file of the detections whose tracklets are a query's own.
+        det: files of the detections whose tracklets are a query's own; each sequence uses the first that it has.
         specs: names or files of descriptors; none: all that ship.
         every: of N frames one is used.
 
@@ -75,7 +76,7 @@ def run(
 
     if every < 1:
         raise InputError(f"--every {every}: expected a number of frames from 1")
-    truths = [read_truth(video, det, every) for video in find_sequences(names, root)]
+    truths = [read_truth(video, _first_of(det, video), every) for video in find_sequences(names, root)]
     compared = descriptors.load_compared(specs or descriptors.shipped())
     describers: dict[str, tuple[str, Describe]] = {CROPS: (CROPS, cut)}
     describers |= {one.label: (one.describe.name, one.describe) for one in compared}
@@ -83,11 +84,20 @@ def run(
     columns = {name: np.concatenate([part[name] for part in kept]) for name in describers}
     about = {
         "sequences": [truth.video.name for truth in truths],
-        "det": det,
+        "det": " or ".join(det),
         "every": every,
         "visibility": VISIBILITY,
     }
     return descriptors.run(bench, columns.pop(CROPS), label_crops(truths), compared, columns, about)
+
+
+def _first_of(names: Sequence[str], video: Video) -> str:
+    """The first of several files of detections that a sequence has; the last, to be missed by name, if it has none."""
+    for name in names[:-1]:
+        with suppress(InputError):
+            find_detections(name, video)
+            return name
+    return names[-1]
 
 
 def read_truth(video: Video, det: str, every: int) -> Truth:

@@ -50,14 +50,14 @@ class FewPeople:
     def __init__(self, metric: Metric) -> None:
         self.metric: Metric = metric
         self.knows_people = False
-        self._capital = 1.0
-        self._pairs = self._frames = 0  # of two people in one frame, and frames that have such pairs
-        self._nearest = math.inf  # smallest distance of two people
-        self._sums = np.zeros((2, 2))  # of the frames' [farthest own, nearest two], in a span's [first, second half]
-        self._counts = np.zeros((2, 2), np.int64)
-        self._boxes: FloatArray = np.zeros((0, 4))  # [K, 4] of the people followed, where they are now
-        self._looks: Features = np.zeros((0, 0), np.float32)  # [K, D] what they looked like `_age` frames ago
-        self._age = 0
+        self.capital = 1.0
+        self.pairs = self.frames = 0  # of two people in one frame, and frames that have such pairs
+        self.nearest = math.inf  # smallest distance of two people
+        self.sums = np.zeros((2, 2))  # of the frames' [farthest own, nearest two], in a span's [first, second half]
+        self.counts = np.zeros((2, 2), np.int64)
+        self.boxes: FloatArray = np.zeros((0, 4))  # [K, 4] of the people followed, where they are now
+        self.looks: Features = np.zeros((0, 0), np.float32)  # [K, D] what they looked like `age` frames ago
+        self.age = 0
 
     def observe(self, boxes: FloatArray, features: Features, different: Features) -> None:
         """Take in one frame.
@@ -67,54 +67,54 @@ class FewPeople:
             different: distances [P] of its pairs of two people.
         """
         if len(different):
-            self._pairs += len(different)
-            self._frames += 1
-            self._nearest = min(self._nearest, float(different.min()))
+            self.pairs += len(different)
+            self.frames += 1
+            self.nearest = min(self.nearest, float(different.min()))
         if not self._are_few:
-            self._boxes = self._boxes[:0]
+            self.boxes = self.boxes[:0]
             return
         columns = self.follow(boxes)
         if len(columns):
-            self._compare(pairwise_distance(self._looks, features[columns], self.metric), different)
-        if self._age >= SPAN or len(columns) < min(2, len(boxes)):
-            self._boxes, self._looks, self._age = boxes, features, 0
+            self._compare(pairwise_distance(self.looks, features[columns], self.metric), different)
+        if self.age >= SPAN or len(columns) < min(2, len(boxes)):
+            self.boxes, self.looks, self.age = boxes, features, 0
 
     def follow(self, boxes: FloatArray) -> IntArray:
         """Follow the people into a frame with boxes [N, 4]; the rows [K] of those still followed."""
-        rows, columns = mutual_overlaps(self._boxes, boxes, MIN_OVERLAP, MAX_SECOND)
-        self._boxes, self._looks = boxes[columns], self._looks[rows]
-        self._age += 1
+        rows, columns = mutual_overlaps(self.boxes, boxes, MIN_OVERLAP, MAX_SECOND)
+        self.boxes, self.looks = boxes[columns], self.looks[rows]
+        self.age += 1
         return columns
 
     def _compare(self, distance: Features, different: Features) -> None:
         """Bet on distances [K, K] of first looks and present ones, and note how far they have come."""
         own = distance.diagonal().copy()
-        half = int(2 * self._age > SPAN)
-        self._sums[0, half] += own.max()
-        self._counts[0, half] += 1
+        half = int(2 * self.age > SPAN)
+        self.sums[0, half] += own.max()
+        self.counts[0, half] += 1
         if len(different):
-            self._sums[1, half] += different.min()
-            self._counts[1, half] += 1
+            self.sums[1, half] += different.min()
+            self.counts[1, half] += 1
         people = len(own)
         if people > 1 and not self.knows_people:
             np.fill_diagonal(distance, np.inf)
             known = (own < 0.9999 * distance.min(axis=1) - 1e-6).all()  # by more than rounding
             odds = math.factorial(min(people, 9))  # less than fair is on the safe side
-            self._capital *= 1 + STAKE * (odds - 1) if known else 1 - STAKE
-            self.knows_people = self._capital >= CAPITAL
+            self.capital *= 1 + STAKE * (odds - 1) if known else 1 - STAKE
+            self.knows_people = self.capital >= CAPITAL
 
     @property
     def _are_few(self) -> bool:
-        return self._pairs <= MAX_MEAN_PAIRS * self._frames
+        return self.pairs <= MAX_MEAN_PAIRS * self.frames
 
     @property
     def gate(self) -> float | None:
         """The smallest distance of two people, seen or to come; None while one person's may become as large."""
-        if not self._are_few or not self.knows_people or not self._counts.all():
+        if not self._are_few or not self.knows_people or not self.counts.all():
             return None
-        (own, own_later), (nearest, nearest_later) = (self._sums / self._counts).tolist()
+        (own, own_later), (nearest, nearest_later) = (self.sums / self.counts).tolist()
         # The halves' middles are half a span apart, the end of the next span one and a half from the later one's:
         # two steps of a half bring us to the middle of its second half.
         own_to_come = own_later + 2 * max(own_later - own, 0.0)
-        nearest_to_come = min(self._nearest, nearest_later - 2 * max(nearest - nearest_later, 0.0))
+        nearest_to_come = min(self.nearest, nearest_later - 2 * max(nearest - nearest_later, 0.0))
         return nearest_to_come if own_to_come < nearest_to_come else None

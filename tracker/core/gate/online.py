@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.core.appearance import Features, Metric, pairwise_distance
+from tracker.core.appearance import Features, Metric, paired_distance, pairwise_distance
 from tracker.core.boxes import iou
 from tracker.core.detections import FloatArray, IntArray
 from tracker.core.gate.few_people import FewPeople
@@ -58,7 +58,7 @@ class Histogram:
 
 
 @dataclass(slots=True)
-class _Followed:
+class Followed:
     """People followed by their boxes alone."""
 
     boxes: FloatArray  # [K, 4] where they are now
@@ -100,8 +100,8 @@ class OnlineThreshold:
         self.different: Histogram | None = None
         self.same: Histogram | None = None
         self.value: float | None = None
-        self._followed: _Followed | None = None
-        self._few: FewPeople | None = FewPeople(metric)  # until there are pairs enough
+        self.followed: Followed | None = None
+        self.few: FewPeople | None = FewPeople(metric)  # until there are pairs enough
 
     @property
     def gate(self) -> float | None:
@@ -132,47 +132,41 @@ class OnlineThreshold:
         self.different.add(distances)
         self._follow(boxes)
         self._compare(features)
-        if self._followed is None:
-            self._followed = _Followed(boxes[spread], features[spread], spread)
+        if self.followed is None:
+            self.followed = Followed(boxes[spread], features[spread], spread)
         gate = self.gate
         accepted = self._share_let_in(gate)
         self.value = gate if accepted is not None and accepted >= self.min_true_accepts else None
         if accepted is not None:
-            self._few = None
-        elif self._few is not None:
-            self._few.observe(boxes, features, distances)
-            self.value = self._few.gate
+            self.few = None
+        elif self.few is not None:
+            self.few.observe(boxes, features, distances)
+            self.value = self.few.gate
 
     def follow(self, boxes: FloatArray) -> None:
         """Take in a frame whose detections were not described: boxes [N, 4] of the good ones."""
         self._follow(boxes)
-        if self._few is not None:
-            self._few.follow(boxes)
+        if self.few is not None:
+            self.few.follow(boxes)
 
     def _follow(self, boxes: FloatArray) -> None:
-        followed = self._followed
+        followed = self.followed
         if followed is None:
             return
         rows, columns = mutual_overlaps(followed.boxes, boxes)
-        self._followed = _Followed(boxes[columns], followed.features[rows], columns, followed.age + 1)
+        self.followed = Followed(boxes[columns], followed.features[rows], columns, followed.age + 1)
 
     def _compare(self, features: Features) -> None:
         """Compare whom we have followed for long enough with what they looked like; features [N, D] of this frame."""
-        followed, same = self._followed, self.same
+        followed, same = self.followed, self.same
         if followed is None or same is None:
             return
         if followed.age >= LAG:
-            same.add(self._distance(followed.features, features[followed.detections]))
+            same.add(paired_distance(followed.features, features[followed.detections], self.metric))
         if followed.age >= LAG or not len(followed.boxes):
-            self._followed = None
+            self.followed = None
 
     def _different_pairs(self, boxes: FloatArray, features: Features) -> Features:
         """Distances within the frame, without pairs that overlap so much that they may be one person found twice."""
         apart = np.triu(iou(boxes, boxes) < 0.3, 1)
         return pairwise_distance(features, features, self.metric)[apart]
-
-    def _distance(self, a: Features, b: Features) -> Features:
-        """Distances [K] of row to row."""
-        if self.metric == "cosine":
-            return 1 - np.einsum("ij,ij->i", a, b)
-        return np.sqrt(np.square(a - b).sum(axis=1))

@@ -349,9 +349,7 @@ def test_all_that_ships_is_compared_by_default(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(descriptors, "SHIPPED", tmp_path)
     for name in ("mot16-b", "mot16-a", "human-a"):
         (tmp_path / f"{name}.json").touch()
-    assert descriptors.shipped() == ["pixels", "colour", "mot16-a", "mot16-b"]
-    (tmp_path / "default.json").touch()
-    assert descriptors.shipped()[-1] == "default"
+    assert descriptors.shipped() == ["pixels", "colour", "statistics", "mot16-a", "mot16-b"]
 
 
 def test_principal_components_are_those_of_the_covariance() -> None:

@@ -1,0 +1,69 @@
+"""What pyproject.toml cannot say: the compiled core, which may be absent, and the presets' place in a wheel."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+
+PRESETS = {"configs/tracker": "tracker/presets", "configs/embedding": "embedding/presets"}
+SANITIZERS = os.environ.get("FLATSORT_SANITIZE", "")  # "address,undefined": a debug build
+
+
+def compiled_core() -> list[Extension]:
+    """The extension; none where nanobind, which it is written with, is not at hand."""
+    try:
+        import nanobind
+    except ImportError:
+        return []
+    source = Path(nanobind.source_dir())
+    include = [nanobind.include_dir(), str(source), str(source.parent / "ext" / "robin_map" / "include")]
+    headers = [str(path) for path in sorted(Path("tracker/core").rglob("*.hpp"))]
+    # No contraction to fused operations: every number is to be what NumPy makes of it.
+    options = ["/std:c++17", "/O2", "/EHsc", "/fp:precise"]
+    if sys.platform != "win32":
+        options = ["-std=c++17", "-O3", "-g0", "-ffp-contract=off", "-fvisibility=hidden", "-fno-strict-aliasing"]
+    link: list[str] = []
+    if SANITIZERS:
+        options += ["-g", "-O1", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all"]
+        link = [f"-fsanitize={SANITIZERS}"]
+    return [
+        Extension(
+            "tracker.core.compiled._native",
+            sources=["tracker/core/compiled/module.cpp", str(source / "nb_combined.cpp")],
+            depends=headers,
+            include_dirs=include,
+            define_macros=[("NDEBUG", "1")] if not SANITIZERS else [],
+            extra_compile_args=options,
+            extra_link_args=link,
+            language="c++",
+            optional=True,  # where there is no compiler, NumPy runs
+        )
+    ]
+
+
+class BuildPresets(build_py):
+    """In a checkout the presets are read from configs/; in a wheel they travel inside the packages."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        for source, target in PRESETS.items():
+            self.copy_tree(source, str(Path(self.build_lib) / target))
+
+
+class BuildCore(build_ext):
+    """Says what is going on where the compiler fails."""
+
+    def run(self) -> None:
+        super().run()
+        if any(not Path(self.get_ext_fullpath(extension.name)).exists() for extension in self.extensions):
+            print("flatsort: no compiled core, `Tracker` runs on NumPy (a C++17 compiler is missing?)", file=sys.stderr)
+
+
+setup(ext_modules=compiled_core(), cmdclass={"build_py": BuildPresets, "build_ext": BuildCore})
