@@ -369,7 +369,8 @@ def test_what_is_odd_but_not_wrong_is_tracked(root: Path, det: str) -> None:
 
 def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     """The command in a process of its own."""
-    signals = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # none in the background
+    signals = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # none in the background
+    signals += "signal.signal(signal.SIGHUP, signal.SIG_DFL)"  # ignored under nohup
     program = [sys.executable, "-c", f"{signals}; from tracker.commands.main import track; track()", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     return subprocess.Popen(

@@ -193,7 +193,10 @@ def test_a_file_is_no_address() -> None:
 # --- the command -----------------------------------------------------------------------------------------------------
 
 DETECTOR = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup
 import numpy as np
 import tracker.input.detectors as detectors
 from tracker import Detections
