@@ -121,7 +121,7 @@ class CropStatistics:
 
 
 class ClosedForm(CropDescriptor):
-    """Colour words and Gaussians in stripes, mapped to 128 numbers; runs on NumPy alone.
+    """Colour words and Gaussians in stripes, mapped to 128 numbers; runs without torch.
 
     Args:
         words: [W, 3] colours of the words, see `ColourWords`.

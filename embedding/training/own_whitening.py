@@ -1,8 +1,7 @@
 """Fit a closed-form descriptor to the people of one camera in a second: its features are whitened anew.
 
-The covariance within the footage's own tracklets says which directions of the features tell its people apart; half
-of its whitening is as good as a map that is fitted to the footage from the statistics on, and never worse than before
-on any of six sequences (docs/descriptors.md).
+The covariance within the footage's own tracklets says which directions of the features tell its people apart. Whitened
+by it, no sequence of six was worse than before (docs/descriptors.md).
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def test_people_who_were_hidden_are_themselves_again(crowd: Crowd, hidden: int, 
     sure = linked.identities > 0
     purity = [np.bincount(scene.people[linked.identities == one]).max() for one in np.unique(linked.identities[sure])]
     assert sum(purity) >= 0.97 * len(scene.frames)
-    assert linked.pieces > len(np.unique(linked.identities)) - 1
+    assert linked.pieces >= 2 * 12  # everybody was hidden once
 
 
 def test_identities_are_numbered_as_they_come(crowd: Crowd) -> None:

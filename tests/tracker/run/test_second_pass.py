@@ -89,3 +89,25 @@ def test_identities_belong_to_the_detections_that_are_left() -> None:
     tracks = Tracks(np.array([4, 7]), np.zeros((2, 4)), np.zeros(2), np.array([3, -1]), np.array([-1, -1]))
     seen.add(1, found, tracks)
     assert seen._windows._frames[0][2].tolist() == [-1, 4]
+
+
+@pytest.mark.parametrize("delay", [4.0, 8.0])
+def test_a_stream_is_linked_some_seconds_late(tmp_path: Path, delay: float) -> None:
+    """Who was away for 35 frames, 1.4 seconds, is himself again; the first pass takes him for another."""
+    path = write(tmp_path / "crowd.npy")
+    track(path, delay=delay)
+    result = read_tracks(tmp_path / "out.txt")
+    assert len(np.unique(result.ids)) < 2 * PEOPLE
+    assert result.frames.min() >= 1 and result.frames.max() == LENGTH
+    lane = np.round(result.boxes[:, 1] / 100).astype(int)
+    assert all(len(np.unique(lane[result.ids == one])) == 1 for one in np.unique(result.ids))
+
+
+def test_a_delay_alone_with_what_it_can_do(tmp_path: Path) -> None:
+    path = write(tmp_path / "crowd.npy")
+    for options, said in (
+        ({"delay": 0.0}, "--delay 0: expected a number of seconds above 0"),
+        ({"delay": 5.0, "second_pass": "fill"}, "both given, expected one"),
+    ):
+        with pytest.raises(InputError, match=said):
+            track(path, **options)
