@@ -19,6 +19,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Result file to write.")],
     root: Annotated[Path | None, typer.Option(help="Folder of sequences; default $MOT_ROOT.")] = None,
     descriptor: Annotated[str, typer.Option(help="Descriptor, as for `track`.")] = "default",
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG to draw: which pieces became one identity, and why, with both crops.")
+    ] = None,
 ) -> None:
     """Join the tracks of a result that look like one person, fill gaps and smooth, as `track --link` does.
 
@@ -29,10 +32,15 @@ def main(
         raise InputError(f"{result}: holds no tracks, nothing to link")
     if out.exists() and out.samefile(result):
         raise InputError(f"--out {out}: is the result itself, expected another file")
+    if picture is not None:
+        if picture.suffix.lower() != ".png":
+            raise InputError(f"--picture {picture}: expected a file ending in .png")
+        if picture.is_dir():
+            raise InputError(f"--picture {picture}: is a folder, expected a file")
     sequence = find_sequence(seq, root)
     from tracker.run.results import link_tracks
 
     with progress_shown() as progress:
-        record, said = link_tracks(sequence, tracks, str(result), descriptor, progress)
+        record, said = link_tracks(sequence, tracks, str(result), descriptor, progress, picture)
     write_results(out, record.frames, record.ids, record.boxes, record.scores)
     say(f"{sequence.name}: {said} -> {out}")

@@ -27,8 +27,8 @@ def cluster(
     kinds: IntArray,
     max_absence: float,
     settled: IntArray | None = None,
-) -> IntArray:
-    """Identity [P] of each piece, numbered from 0 in the order of their first frames.
+) -> Clusters:
+    """Which pieces are one person.
 
     The evidence for joining two clusters is that of their looks, each the sum of its pieces', and of the new ways from
     piece to piece, less that of the ways which they replace. The best join comes first, while one has `LEAST`.
@@ -40,17 +40,20 @@ def cluster(
         max_absence: frames after which somebody who comes back is somebody else.
         settled: [P] identity that an earlier window gave each piece, -1 for none; those stay together, and apart.
     """
-    clusters = _Clusters(pieces, sums, ends, evidence, online, kinds, max_absence)
+    clusters = Clusters(pieces, sums, ends, evidence, online, kinds, max_absence)
     if settled is not None:
         clusters.settle(settled)
     clusters.join()
-    identity = np.zeros(len(pieces), np.int64)
-    for number, members in enumerate(sorted(clusters.members.values())):
-        identity[members] = number
-    return identity
+    return clusters
 
 
-class _Clusters:
+class Clusters:
+    """Pieces in clusters, a person each; begins with one piece in each.
+
+    Attributes:
+        members: cluster -> its pieces, in order of time.
+    """
+
     def __init__(
         self,
         pieces: Pieces,
@@ -94,6 +97,23 @@ class _Clusters:
                 self._merge(one, other)
                 self._offer(offers, one)
 
+    @property
+    def identity(self) -> IntArray:
+        """Identity [P] of each piece, numbered from 0 in the order of their first frames."""
+        identity = np.zeros(len(self.pieces), np.int64)
+        for number, members in enumerate(sorted(self.members.values())):
+            identity[members] = number
+        return identity
+
+    def odds(self, one: int, other: int) -> float:
+        """Log-odds of two clusters being one person; -inf where they cannot."""
+        return float(self._by_looks(one, np.array([other]))[0]) + self._way_gain(one, other)
+
+    def _by_looks(self, one: int, others: IntArray) -> FloatArray:
+        lengths = np.linalg.norm(self.sums[others], axis=1) * np.linalg.norm(self.sums[one])
+        distance = 1 - self.sums[others] @ self.sums[one] / np.maximum(lengths, 1e-12)
+        return self.evidence.of_looks(distance, np.minimum(self.sizes[others], self.sizes[one]))
+
     def _offer(self, offers: list[Join], one: int, from_piece: int = 0) -> None:
         """Note every join of a cluster that is worth it."""
         near = (self.first <= self.last[one] + self.max_absence) & (self.last >= self.first[one] - self.max_absence)
@@ -101,9 +121,7 @@ class _Clusters:
         near &= (self.settled < 0) | (self.settled[one] < 0)  # who was told apart stays apart
         near[one], near[:from_piece] = False, False
         others = near.nonzero()[0]
-        lengths = np.linalg.norm(self.sums[others], axis=1) * np.linalg.norm(self.sums[one])
-        distance = 1 - self.sums[others] @ self.sums[one] / np.maximum(lengths, 1e-12)
-        looks = self.evidence.of_looks(distance, np.minimum(self.sizes[others], self.sizes[one]))
+        looks = self._by_looks(one, others)
         likely = looks >= LEAST - MOST_MOTION - BONUS
         for other, by_looks in zip(others[likely].tolist(), looks[likely].tolist(), strict=True):
             odds = by_looks + self._way_gain(one, other)

@@ -98,16 +98,22 @@ def ends_of(parts: list[IntArray], frames: IntArray, boxes: FloatArray, rate: fl
 
 def way_columns(before: Ends, after: Ends, a: IntArray, b: IntArray, rate: float) -> FloatArray:
     """Columns [..., 5] of the way from the end of parts `a` to the beginning of parts `b`."""
+    seconds = (after.frames[b, 0] - before.frames[a, 1]) / rate
+    ratio = np.abs(np.log(after.heights[b, 0] / before.heights[a, 1]))
+    near, far, still = ways_apart(before, after, a, b)
+    return np.stack((np.log1p(near), np.log1p(far), np.log1p(still), np.log1p(seconds), ratio), axis=-1)
+
+
+def ways_apart(before: Ends, after: Ends, a: IntArray, b: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """How far [...] the way of one part misses the other, in heights: the nearer of forward and backward, the farther,
+    and by standing still.
+    """
     gap = after.frames[b, 0] - before.frames[a, 1]
     height = (before.heights[a, 1] + after.heights[b, 0]) / 2
     jump = after.centres[b, 0] - before.centres[a, 1]
-    seconds = gap / rate
     forward = np.linalg.norm(jump - gap[..., None] * before.speeds[a, 1], axis=-1) / height
     backward = np.linalg.norm(jump - gap[..., None] * after.speeds[b, 0], axis=-1) / height
-    still = np.linalg.norm(jump, axis=-1) / height
-    ratio = np.abs(np.log(after.heights[b, 0] / before.heights[a, 1]))
-    near, far = np.minimum(forward, backward), np.maximum(forward, backward)
-    return np.stack((np.log1p(near), np.log1p(far), np.log1p(still), np.log1p(seconds), ratio), axis=-1)
+    return np.minimum(forward, backward), np.maximum(forward, backward), np.linalg.norm(jump, axis=-1) / height
 
 
 def look_columns(distance: FloatArray, boxes: FloatArray) -> FloatArray:

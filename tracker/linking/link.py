@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tracker.files.motchallenge import DetectionTable
 from tracker.linking.clustering import cluster
 from tracker.linking.completion import NOBODY, drop_short, recover
 from tracker.linking.evidence import ends_of, learn
+from tracker.linking.explanation import Explanation, explain
 from tracker.linking.pieces import Pieces, cut_pieces, visible
 
 MAX_ABSENCE = 5.0  # seconds; MOTChallenge gives a person who left and comes back another identity
@@ -30,12 +31,14 @@ class Linked:
         why_not: where nothing could.
         pieces: how many there were.
         separation: of looks, see `Evidence`.
+        explanation: of what was joined, where it was asked for.
     """
 
     identities: IntArray | None
     why_not: str = ""
     pieces: int = 0
     separation: float = math.nan
+    explanation: Explanation = field(default_factory=Explanation)
 
 
 def link_identities(
@@ -46,6 +49,7 @@ def link_identities(
     max_absence: float = MAX_ABSENCE,
     settled: IntArray | None = None,
     largest: int = 0,
+    explained: bool = False,
 ) -> Linked:
     """Identities of the detections of a whole sequence, or of a window of one.
 
@@ -57,6 +61,7 @@ def link_identities(
         max_absence: seconds after which somebody who comes back is somebody else.
         settled: [N] identities that an earlier window gave, from 1; -1 for none. Nobody gets another one.
         largest: identity given so far, after which new ones are numbered.
+        explained: say why, too.
     """
     if table.features is None:
         return Linked(None, "no features to link by")
@@ -84,10 +89,11 @@ def link_identities(
     ends = ends_of(parts, frames, boxes, rate)
     known = np.full(len(table), NOBODY) if settled is None else settled
     before = np.array([_known_ends(known[rows[part]])[1] for part in parts], np.int64)
-    joined = cluster(pieces, sums, ends, evidence, at_ends, kinds, max_absence * rate, before)
-    names = _names(joined, before, largest)
+    clusters = cluster(pieces, sums, ends, evidence, at_ends, kinds, max_absence * rate, before)
+    names = _names(clusters.identity, before, largest)
     identities = _completed(table, rows, pieces, names, largest, round(MAX_GAP * rate))
-    return Linked(identities, "", len(pieces), evidence.separation)
+    why = explain(clusters, ends, evidence, frames, boxes, sums) if explained else Explanation()
+    return Linked(identities, "", len(pieces), evidence.separation, why)
 
 
 def _known_ends(online: IntArray) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,10 +40,12 @@ class LinkingWindows:
         rate: frames a second.
         least_score: see `link_identities`.
         overlap: seconds; longer than anybody may be away.
+        explained: say why pieces were joined, too.
     """
 
-    def __init__(self, rate: float, least_score: float, overlap: float) -> None:
+    def __init__(self, rate: float, least_score: float, overlap: float, explained: bool = False) -> None:
         self._rate = rate
+        self._explained = explained
         self._least_score = least_score
         self._overlap = round(overlap * rate)
         self._frames: deque[tuple[int, Detections, IntArray]] = deque()  # with the online tracker's identities
@@ -66,7 +68,16 @@ class LinkingWindows:
         online = _joined([here for _, _, here in self._frames])
         known = _joined(list(self._settled))
         before = np.concatenate((known, np.full(len(table) - len(known), NOBODY)))
-        found = link_identities(table, online, self._rate, self._least_score, settled=before, largest=self._largest)
+        found = link_identities(
+            table,
+            online,
+            self._rate,
+            self._least_score,
+            settled=before,
+            largest=self._largest,
+            explained=self._explained,
+        )
+        found = replace(found, explanation=found.explanation.between(self.first_open or 0, until))
         guessed = self._as_online(table.frames, online, before) if found.identities is None else found.identities
         identities = np.concatenate((known, guessed[len(known) :]))
         settled = identities[: int(np.searchsorted(table.frames, until + 1))]

@@ -20,6 +20,7 @@ from tracker.run.clock import Clock
 from tracker.run.offline import TrackRecord, interpolate, smooth
 
 if TYPE_CHECKING:
+    from tracker.linking.explanation import Explanation
     from tracker.linking.link import Linked
     from tracker.linking.windows import Settled
 
@@ -38,12 +39,20 @@ class SecondPass:
         least_score: of a detection that starts a piece.
         rate: frames a second.
         window, overlap: seconds.
+        explained: keep why pieces were joined, for `explanation`.
     """
 
-    def __init__(self, least_score: float, rate: float, window: float = WINDOW, overlap: float = OVERLAP) -> None:
+    def __init__(
+        self,
+        least_score: float,
+        rate: float,
+        window: float = WINDOW,
+        overlap: float = OVERLAP,
+        explained: bool = False,
+    ) -> None:
         from tracker.linking.windows import LinkingWindows  # with it comes SciPy: a third of a second
 
-        self._windows = LinkingWindows(rate, least_score, overlap)
+        self._windows = LinkingWindows(rate, least_score, overlap, explained)
         self._rate = rate
         self._window, self._overlap = window * rate, round(overlap * rate)
         self._rows: dict[int, IntArray] = {}  # frame -> rows of its detections among the caller's
@@ -83,6 +92,13 @@ class SecondPass:
             if reasons:
                 said += f"; {len(self._found) - len(linked)} of {len(self._found)} windows not: {', '.join(reasons)}"
         return completed(record, self._rate), said
+
+    @property
+    def explanation(self) -> Explanation:
+        """Of all frames that are settled."""
+        from tracker.linking.explanation import Explanation
+
+        return Explanation.concatenate(found.explanation for found in self._found)
 
     def settle(self, until: int) -> TrackRecord:
         """Settle the frames up to `until` now: their tracks, with the gaps that are known to end."""

@@ -79,9 +79,15 @@ def test_the_command_on_a_finished_result(tmp_path: Path) -> None:
     raw, linked = tmp_path / "raw.txt", tmp_path / "linked.txt"
     with pytest.raises(SystemExit):
         run("track", ["--seq", str(clip), "--det", "det.txt", "--config", "sort", "--out", str(raw)])
+    picture = tmp_path / "why.png"
     with pytest.raises(SystemExit) as ended:
-        run("link", [str(raw), "--seq", str(clip), "--out", str(linked)])
+        run("link", [str(raw), "--seq", str(clip), "--out", str(linked), "--picture", str(picture)])
     assert ended.value.code == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    for wrong in ("why.gif", "."):
+        with pytest.raises(SystemExit) as refused:
+            run("link", [str(raw), "--seq", str(clip), "--out", str(linked), "--picture", str(tmp_path / wrong)])
+        assert refused.value.code == 2
     before, after = read_tracks(raw), read_tracks(linked)
     assert len(np.unique(after.ids)) <= len(np.unique(before.ids))
     with pytest.raises(SystemExit) as refused:

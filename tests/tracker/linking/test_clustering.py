@@ -52,7 +52,7 @@ def identities(
         np.full((count, 2), -1) if online is None else np.array(online),
         np.zeros(count, np.int64) if kinds is None else np.array(kinds),
         max_absence,
-    ).tolist()
+    ).identity.tolist()
 
 
 @pytest.mark.parametrize(
