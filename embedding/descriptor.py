@@ -13,6 +13,7 @@ from embedding.descriptors import base, spec
 from embedding.descriptors.base import DescribesBoxes
 from embedding.descriptors.spec import Part, closed_form_path, model_path, parse
 from embedding.errors import InputError
+from embedding.extras import require_package
 
 
 class Descriptor:
@@ -97,6 +98,7 @@ def _load(name: str, device: str) -> DescribesBoxes:
 
         return OnnxDescriptor(path, device)
     if model is not None:
+        require_package("torch", f"descriptor {name}")
         from embedding.descriptors.latent import LatentDescriptor
 
         return LatentDescriptor(model, device)

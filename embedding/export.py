@@ -17,6 +17,7 @@ from embedding.data.dataset import spread
 from embedding.descriptor import Descriptor
 from embedding.descriptors.spec import closed_form_path, model_path
 from embedding.errors import InputError
+from embedding.extras import require_package
 from embedding.files import atomic_path
 
 if TYPE_CHECKING:
@@ -108,11 +109,7 @@ def export_onnx(
 
 
 def _check(out: Path, kind: str, int8: bool, calibration: str | Path | None) -> None:
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise InputError(f"{out}: needs onnx and onnxruntime: pip install 'flatsort[onnx]'") from error
+    require_package("onnx", f"--out {out}")
     if out.suffix != ".onnx" or out.is_dir():
         raise InputError(f"{out}: expected the name of a file that ends in .onnx")
     if kind not in INPUTS:

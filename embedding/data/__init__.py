@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from embedding.data.crops import load_crops
 from embedding.data.dataset import ArrayDataSet, DataSet
-from embedding.data.mnist import load_mnist
-from embedding.data.mocap import load_mocap
-from embedding.data.pendulum import load_pendulum
 
 if TYPE_CHECKING:
     from embedding.config import DataConfig
 
 __all__ = ["ArrayDataSet", "DataSet", "load_data"]
-
-LOADERS: dict[str, Callable[[DataConfig], DataSet]] = {
-    "pendulum": load_pendulum,
-    "mocap": load_mocap,
-    "mnist": load_mnist,
-    "crops": load_crops,
-}
 
 
 def load_data(config: DataConfig) -> DataSet:
@@ -30,4 +19,6 @@ def load_data(config: DataConfig) -> DataSet:
     Raises:
         InputError: its file is absent (the message says where to get it) or is not what it should be.
     """
-    return LOADERS[config.kind](config)
+    module = import_module(f"embedding.data.{config.kind}")  # with it comes torch, which packs of crops do without
+    found: DataSet = getattr(module, f"load_{config.kind}")(config)
+    return found

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import torch
 
 from embedding.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"  # beside the checkout
 

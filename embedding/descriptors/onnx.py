@@ -96,10 +96,8 @@ def _threads_asked() -> int:
 
 def _open(path: Path, device: str, threads: int) -> Any:
     """An onnxruntime session on a device."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise InputError(f"{path}: needs onnxruntime: pip install 'flatsort[onnx]'") from error
+    import onnxruntime
+
     present = onnxruntime.get_available_providers()
     if device == "auto":
         device = "cuda" if PROVIDERS["cuda"] in present else "cpu"

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from embedding.errors import InputError, quoted, shortened
+from embedding.extras import is_installed
 from embedding.files import atomic_path
 from embedding.progress import Listener, is_terminal
 
@@ -102,11 +103,11 @@ class RunLog:
         return bar
 
     def _summary_writer(self, folder: Path, start: int) -> Any:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
+        if not is_installed("tensorboard"):
             self.say("TensorBoard is not installed (pip install 'flatsort[training]'): the log goes to log.csv alone")
             return None
+        from torch.utils.tensorboard import SummaryWriter
+
         return SummaryWriter(str(folder / "tensorboard"), purge_step=start or None)
 
 

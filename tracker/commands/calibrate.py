@@ -14,6 +14,7 @@ from typing import Annotated, cast
 
 import typer
 
+from embedding.extras import require_package
 from embedding.files import atomic_path
 from embedding.progress import progress_shown
 from tracker.core.appearance import Metric
@@ -67,6 +68,8 @@ def main(
         raise InputError(f"--scale {scale:g}: expected a number above 0")
     if scale is None and descriptor is not None and metric == "euclidean":
         scale = latent_scale(descriptor)
+    if out is not None:
+        require_package("matplotlib", f"--out {out}")
     if json is not None:
         require_apart([("--json", json)], [("--det", Path(name)) for name in det])
     reports = []
@@ -139,6 +142,7 @@ def latent_scale(descriptor: str) -> float | None:
     path = model_path(descriptor)
     if path is None:
         return None
+    require_package("torch", f"--descriptor {descriptor}")
     import torch
 
     from embedding.vae.weights import load_model, weights_path

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from embedding.extras import require_package
 from tracker.errors import InputError
 from tracker.evaluate.metrics import Scene
 from tracker.evaluate.scores import DISTRACTORS, Row, load_scenes, score
@@ -40,6 +41,9 @@ def main(
 
     Example: flatsort evaluate --gt MOT16/train --results output
     """
+    if check:
+        require_package("trackeval", "--check")
+        require_package("motmetrics", "--check")
     truth, found = find_ground_truth(gt), find_results(results)
     if json is not None:
         read = {"the ground truth": truth, "the results": found}

@@ -15,6 +15,7 @@ import typer
 
 from embedding.config import load_config
 from embedding.errors import TrainingError
+from embedding.extras import require_package
 
 
 def main(
@@ -33,6 +34,7 @@ def main(
     folder = out or Path("runs") / Path(config).stem
     try:
         resolved = load_config(config, set_ or [])
+        require_package("torch", "train")
         from embedding.training.loop import train  # torch takes seconds to import: a wrong key should not
 
         path = train(resolved, folder, resume)

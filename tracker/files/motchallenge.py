@@ -16,6 +16,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embedding.extras import require_package
 from embedding.files import atomic_path
 from tracker.core.boxes import tlwh_to_xyxy, xyxy_to_tlwh
 from tracker.core.detections import LIMIT, Detections, FloatArray, IntArray
@@ -377,9 +378,8 @@ def _write_csv(path: Path, columns: Mapping[str, NDArray[np.generic]]) -> None:
 
 
 def _write_parquet(path: Path, columns: Mapping[str, NDArray[np.generic]]) -> None:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise InputError(f"{path}: Parquet needs pyarrow: pip install 'flatsort[parquet]'") from None
+    require_package("pyarrow", str(path))
+    import pyarrow
+    import pyarrow.parquet
+
     pyarrow.parquet.write_table(pyarrow.table(dict(columns)), path)

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from embedding.extras import require_package
 from embedding.progress import Progress, say, unseen
 from tracker.errors import InputError
 from tracker.files.cache import kept_path
@@ -170,6 +171,7 @@ def _load_base(name: str, device: str) -> tuple[Path, str]:
         from embedding.descriptors.closed_form import ClosedForm
 
         return path, ClosedForm.load(path).name
+    require_package("torch", f"--adapt of {name}")
     from embedding.descriptors.latent import LatentDescriptor  # torch takes seconds: a wrong name should not
 
     model: LatentDescriptor = LatentDescriptor(path, device)

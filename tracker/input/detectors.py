@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from embedding.extras import require_package
 from tracker.core.boxes import non_maximum_suppression
 from tracker.core.detections import Detections, Image
 from tracker.errors import InputError
@@ -38,6 +39,7 @@ def load_detector(name: str) -> Detector:
     if name == "hog":
         return _HogDetector()
     if found := TORCHVISION.fullmatch(name):
+        require_package("torchvision", f"detector {name}")
         return _TorchvisionDetector(found["model"], wanted_classes(found["classes"], name))
     if found := ONNX.fullmatch(name):
         from tracker.input.onnx_detector import OnnxDetector

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from embedding.extras import require_package
 from embedding.files import atomic_path, growing_path, sync
 from tracker.core.detections import Image, Tracks
 from tracker.errors import InputError
@@ -105,11 +106,9 @@ class _CsvWriter(_Writer):
 
 class _ParquetWriter(_Writer):
     def __enter__(self) -> _ParquetWriter:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError:
-            raise InputError(f"{self._path}: Parquet needs pyarrow: pip install 'flatsort[parquet]'") from None
+        require_package("pyarrow", str(self._path))
+        import pyarrow.parquet
+
         self._temporary = self.enter_context(atomic_path(self._path))
         self._file: pyarrow.parquet.ParquetWriter | None = None
         self._forget_written()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from embedding.extras import require_package
 from tracker.errors import InputError
 from tracker.files.apart import Named, require_apart
 from tracker.input.detector_names import ONNX
@@ -90,8 +90,8 @@ def _require_suffix(option: str, path: Path) -> None:
     expected = SUFFIXES.get(option)
     if expected is not None and path.suffix.lower() not in expected and not _is_device(path):
         raise InputError(f"{option} {path}: expected a name that ends in {' or '.join(expected)}")
-    if option == "--table" and path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise InputError(f"{option} {path}: Parquet needs pyarrow: pip install 'flatsort[parquet]'")
+    if option == "--table" and path.suffix == ".parquet":
+        require_package("pyarrow", f"{option} {path}")
 
 
 def _is_device(path: Path) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from embedding.extras import require_package
 from embedding.files import atomic_path
 from embedding.progress import progress_shown, say
 from tracker.errors import InputError
@@ -106,10 +107,9 @@ def _attempted_here(job: Job) -> Summary | InputError:
 
 
 def _run_on_ray(jobs: list[Job]) -> Iterator[tuple[int, Summary | Exception]]:
-    try:
-        from ray.util.multiprocessing import Pool
-    except ImportError:
-        raise InputError("--jobs ray: Ray is not installed: pip install 'flatsort[ray]'") from None
+    require_package("ray", "--jobs ray")
+    from ray.util.multiprocessing import Pool
+
     with Pool() as pool:
         yield from enumerate(pool.imap(_attempted, jobs))
 

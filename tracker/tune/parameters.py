@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from embedding.extras import require_package
 from tracker.core.config import Search, TrackerConfig
 from tracker.errors import InputError
 
@@ -92,9 +93,8 @@ def require_optuna() -> Any:
     Raises:
         InputError: it is not installed.
     """
-    try:
-        import optuna
-    except ImportError:
-        raise InputError("tuning needs Optuna: pip install 'flatsort[tune]'") from None
+    require_package("optuna", "tuning")
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
