@@ -135,14 +135,6 @@ def test_a_device_that_is_not_there_is_named(tmp_path: Path, device: str) -> Non
         OnnxDescriptor(path, device)
 
 
-def test_without_onnxruntime_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    path = write(tmp_path / "mean.onnx", [1, 3, HEIGHT, WIDTH])
-    with pytest.raises(InputError, match=r"pip install 'flatsort\[onnx\]'") as error:
-        Descriptor.load(str(path))
-    assert "\n" not in str(error.value)
-
-
 def test_a_re_identification_network_equals_running_it_by_hand(shared: Path) -> None:
     """A batch of one, 256 x 128, crops that OpenCV resizes here; features are 512 numbers of a person."""
     import onnxruntime

@@ -81,10 +81,10 @@ def test_the_source_is_not_replaced_by_the_annotated_video(
 def test_parquet_without_pyarrow_is_named_before_the_first_frame(
     sequence: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("embedding.extras.find_spec", lambda name: None)
     with pytest.raises(SystemExit):
         main(["--seq", "S", "--det", "det.txt", "--config", "sort", "--out", "x.txt", "--table", "t.parquet"])
-    assert "t.parquet: Parquet needs pyarrow" in capsys.readouterr().err
+    assert "t.parquet: needs pyarrow" in capsys.readouterr().err
     assert not Path("x.txt").exists()
 
 
