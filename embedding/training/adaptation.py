@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from embedding.config import AugmentationConfig, TrackletConfig
 from embedding.data.crop_pack import CropIndex, read_index
 from embedding.data.crops import CropDataSet
 from embedding.data.dataset import spread
@@ -29,6 +28,7 @@ from embedding.descriptors.whitening import fit_whitening
 from embedding.distributed import choose_device
 from embedding.errors import InputError
 from embedding.progress import Progress, unseen
+from embedding.training.adaptation_settings import AdaptationSettings
 from embedding.training.augmentation import NUMBERS, augment
 from embedding.training.contrast import contrastive_loss
 from embedding.training.held_back import (
@@ -49,24 +49,6 @@ Scale = tuple[torch.Tensor, torch.Tensor]  # each colour's mean and divisor, [3]
 LATENT_SAMPLE = 10_000  # crops that mean and whitening are fitted to
 WARM_UP = 50  # steps in which the learning rate rises
 CLIP_NORM = 5.0  # largest norm of a gradient
-
-
-@dataclass(frozen=True)
-class AdaptationSettings:
-    """How to adapt; the defaults are what the figures in docs/descriptors.md were measured with."""
-
-    minutes: float = 4.0  # of CPU time, over all threads; elapsed time on a GPU
-    steps: int | None = None  # instead of minutes: a run that can be repeated exactly
-    learning_rate: float = 1e-3  # Adam, in each half decayed to nothing
-    batch: int = 128  # crops a step
-    held_out: float = 0.25  # share of the long tracklets that are compared on, and not learnt from in the first half
-    shrinkage: float = 0.6  # of the whitening: an encoder that learned by cosines needs little, and gates less surely
-    seed: int = 0
-    device: str = "auto"
-    tracklet: TrackletConfig = field(default_factory=lambda: TrackletConfig(weight=1.0))
-    augmentation: AugmentationConfig = field(
-        default_factory=lambda: AugmentationConfig(flip=True, shift=0.08, brightness=0.1)
-    )
 
 
 def adapt(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from embedding.extras import require_package
 from embedding.progress import progress_shown, say
 from tracker.errors import InputError
 from tracker.files.motchallenge import read_tracks, write_results
@@ -33,6 +34,7 @@ def main(
     if out.exists() and out.samefile(result):
         raise InputError(f"--out {out}: is the result itself, expected another file")
     if picture is not None:
+        require_package("matplotlib", f"--picture {picture}")
         if picture.suffix.lower() != ".png":
             raise InputError(f"--picture {picture}: expected a file ending in .png")
         if picture.is_dir():

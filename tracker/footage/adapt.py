@@ -32,7 +32,8 @@ from tracker.input.sequences import Sequence, find_detections
 if TYPE_CHECKING:
     from embedding.descriptors.latent import LatentDescriptor
     from embedding.descriptors.spec import Part
-    from embedding.training.adaptation import AdaptationReport, AdaptationSettings
+    from embedding.training.adaptation_settings import AdaptationSettings
+    from embedding.training.held_back import AdaptationReport
 
 DEFAULT_MINUTES = 4.0
 MOST_CROPS = 20_000  # 250 MB; neighbouring frames, which are left out first, show little that is new
@@ -151,7 +152,7 @@ def require_adaptable(sequence: Sequence, descriptor: str, minutes: float) -> No
 
 
 def _settings(minutes: float, steps: int | None = None, seed: int = 0, device: str = "auto") -> AdaptationSettings:
-    from embedding.training.adaptation import AdaptationSettings
+    from embedding.training.adaptation_settings import AdaptationSettings
 
     _require_positive(minutes)
     return AdaptationSettings(minutes=minutes, steps=steps, seed=seed, device=device)
