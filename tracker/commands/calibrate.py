@@ -24,6 +24,7 @@ from tracker.files.motchallenge import DetectionTable, read_detections
 from tracker.footage.calibration import CalibrationReport, calibrate, percent, report
 from tracker.footage.calibration_plot import draw_calibration
 from tracker.input.detector_names import is_detector
+from tracker.input.frames import picture_size
 from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections, find_sequences
 
@@ -114,7 +115,7 @@ def find_sources(detections: list[str], sequences: list[str], root: Path | None)
 def _detections_of(sequence: Sequence, det: str) -> DetectionTable:
     path = find_detections(det, sequence)
     if path is not None:
-        return renumbered(read_detections(path), sequence.frames)
+        return renumbered(read_detections(path, size=lambda: picture_size(sequence)), sequence.frames)
     from tracker.footage.crops import detect_all
     from tracker.input.detectors import load_detector
 

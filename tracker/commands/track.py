@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from embedding.progress import say
 from tracker.errors import InputError
+from tracker.input.detector_names import is_detector
 from tracker.input.live.source import RECONNECT
-from tracker.input.sequences import Sequence, find_sequences
+from tracker.input.sequences import Sequence, default_detections, find_sequences
 
 if TYPE_CHECKING:
     from tracker.core.config import TrackerConfig
@@ -48,7 +50,7 @@ def option(*names: str, group: str, help: str, **others: Any) -> Any:
 def main(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SEQ", show_default=False, help="The same as --seq: track clip.mp4 --det hog"),
+        typer.Argument(metavar="SEQ", show_default=False, help="The same as --seq: track clip.mp4"),
     ] = None,
     seq: Annotated[
         list[str] | None,
@@ -61,9 +63,16 @@ def main(
         str | None,
         option(
             group=WHAT,
-            help="Detections: MOT text or .npy, {seq} is the sequence's name; or hog, torchvision:NAME, FILE.onnx.",
+            help="Detections: a file of a known format, {seq} is the sequence's name; or fastestdet, hog, "
+            "torchvision:NAME, FILE.onnx. Default: the sequence's det/det.txt, else fastestdet.",
         ),
     ] = None,
+    classes: Annotated[
+        str | None, option(group=WHAT, metavar="A,B", help="Track these, by name or number: person,car; or all.")
+    ] = None,
+    tiles: Annotated[
+        int, option(group=WHAT, min=1, max=8, help="Let a detector look at N x N parts of the picture too.")
+    ] = 1,
     strict: Annotated[
         bool, option("--strict", group=WHAT, help="Refuse doubtful detections: without area, scores beyond 0 to 1.")
     ] = False,
@@ -110,7 +119,13 @@ def main(
         bool, option("--smooth", group=HOW, help="In place of a second pass: smooth tracks (Rauch-Tung-Striebel).")
     ] = False,
     out: Annotated[
-        Path | None, option(group=WRITTEN, help="Result file of one sequence, folder of several.", show_default=False)
+        Path | None,
+        option(
+            group=WRITTEN,
+            show_default=False,
+            help="Result file of one sequence, folder of several: MOT text, or by the name's end .csv, .parquet, "
+            ".json (COCO). Default output/NAME.txt; where nobody gives detections, with a video and an account.",
+        ),
     ] = None,
     video: Annotated[
         str | None, option(group=WRITTEN, help="Annotated video (.mp4); {seq} is the sequence's name.")
@@ -139,6 +154,8 @@ def main(
 ) -> None:
     """Track objects through image sequences and videos.
 
+    Example: track clip.mp4
+
     Example: track --seq MOT16-09 --root MOT16 --det sdp.txt --evaluate
     """
     names = [*(sources or []), *(seq or [])]
@@ -148,21 +165,25 @@ def main(
 
         run_demo(out or Path("demo_output"), config, set_ or [], "colour" if descriptor == "default" else descriptor)
         return
-    if not names or det is None:
-        raise InputError(f"{'--seq' if not names else '--det'}: missing; try `track --demo`, or `track --help`")
+    if not names:
+        raise InputError("--seq: missing; try `track clip.mp4`, `track --demo`, or `track --help`")
     from tracker.core.config import load_config  # with it comes pydantic, which takes a tenth of a second
     from tracker.run.job import Job
 
     settings = load_config(config, set_ or [])
     sequences = find_sequences(names, root)
+    detections = {one.name: _detections(one) if det is None else det for one in sequences}
+    ours = [name for name, found in detections.items() if det is None and out is None and is_detector(found)]
+    if ours and json is None:  # who types no more than a video's name wants to see what came of it
+        json = DEFAULT_OUT / f"{ours[0] if len(ours) == 1 else 'account'}.json"
     tracked = [
         Job(
             sequence=sequence,
             config=settings,
-            detections=det,
+            detections=detections[sequence.name],
             descriptor=descriptor,
             out=_result_path(out, sequence, len(sequences)),
-            video=_named(video, "--video", sequence, len(sequences)),
+            video=_named(_video(video, sequence.name in ours, sequence), "--video", sequence, len(sequences)),
             table=_named(table, "--table", sequence, len(sequences)),
             sheet=_named(sheet, "--sheet", sequence, len(sequences)),
             camera_motion=None if camera_motion is None else camera_motion.value,
@@ -175,6 +196,8 @@ def main(
             embed_when=embed_when.value,
             strict=strict,
             reconnect=reconnect,
+            classes=classes,
+            tiles=tiles,
         )
         for sequence in sequences
     ]
@@ -197,11 +220,25 @@ def main(
 def _refuse_beside_demo(options: dict[str, Any]) -> None:
     """The demo brings its own scene, detections and outputs: what it would ignore is refused."""
     taken = ("demo", "out", "config", "set_", "descriptor", "names")
-    untold: tuple[object, ...] = (None, False, 0, [], "1", RECONNECT)
+    untold: tuple[object, ...] = (None, False, 0, [], 1, "1", RECONNECT)
     given = [name for name, value in options.items() if name not in taken and value not in untold]
     ignored = [f"--{name.replace('_', '-')}" for name in given if options[name] is not EmbedWhen.always]
     if ignored:
         raise InputError(f"--demo: takes --out, --config, --set and --descriptor, found {', '.join(ignored)} too")
+
+
+def _detections(sequence: Sequence) -> str:
+    found = default_detections(sequence)
+    shown = f"{found}, the small detector that ships with us" if is_detector(found) else f"its own {found}"
+    say(f"{sequence.name}: no --det: {shown}")
+    return found
+
+
+def _video(asked: str | None, is_ours: bool, sequence: Sequence) -> str | None:
+    """The video to write: the one that was asked for, or, of a recording, one beside the result."""
+    if asked is None and is_ours and isinstance(sequence.frames, Path):
+        return str(DEFAULT_OUT / "{seq}.mp4")
+    return asked
 
 
 def _second_pass(

@@ -178,5 +178,7 @@ def load_config(source: str | Path | TrackerConfig, overrides: Iterable[str] | M
         70
     """
     if isinstance(source, TrackerConfig):
+        if not overrides:
+            return source
         return settings.parse(TrackerConfig, settings.override(source.model_dump(mode="json"), overrides), "config")
     return settings.load(TrackerConfig, source, PRESET_FOLDERS, overrides)

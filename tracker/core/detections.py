@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +14,7 @@ IntArray = NDArray[np.int64]
 Image = NDArray[np.uint8]  # [H, W, 3], blue, green, red as OpenCV reads them
 
 LIMIT = 1e9  # no frame, pixel or score is that large; it also keeps areas far from overflow
+MOST_SHOWN = 10  # numbers in a description
 SMALLEST_SIDE = 1e-6  # pixels; less is no area: rounding at LIMIT would eat it, and variances of it underflow
 
 
@@ -39,6 +42,8 @@ class Detections:
         >>> found = Detections([[10, 20, 40, 100], [50, 20, 50, 90]], scores=[0.9, 0.8])
         >>> len(found), found.dropped  # the second box has no width
         (1, 1)
+        >>> found
+        Detections(1 box, scores 0.9 to 0.9)
     """
 
     boxes: FloatArray
@@ -115,6 +120,18 @@ class Detections:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def __repr__(self) -> str:
+        return f"Detections({', '.join(self._told())})"
+
+    def _told(self) -> Iterator[str]:
+        yield f"{len(self)} box{'' if len(self) == 1 else 'es'}"
+        if len(self):
+            yield f"scores {self.scores.min():.3g} to {self.scores.max():.3g}"
+        if self.features is not None:
+            yield f"features of {self.features.shape[1]} numbers"
+        if self.class_ids is not None:
+            yield f"classes {_listed(np.unique(self.class_ids))}"
+
     def select(self, index: NDArray[np.generic]) -> Detections:
         """The rows of `index` (integers or a mask), as detections of their own: their rows count from 0 again."""
         return Detections.checked(
@@ -129,6 +146,11 @@ class Detections:
         described = Detections(self.boxes, self.scores, features, self.class_ids)
         described.rows, described.dropped = self.rows, self.dropped
         return described
+
+
+def _listed(numbers: IntArray) -> str:
+    shown = ", ".join(map(str, numbers[:MOST_SHOWN].tolist()))
+    return shown + (", ..." if len(numbers) > MOST_SHOWN else "")
 
 
 def _whole_numbers(class_ids: ArrayLike) -> IntArray:
@@ -155,6 +177,10 @@ class Tracks:
         detection: [K] row of the detection behind the track in the arrays that the caller passed, -1 while it coasts.
         class_ids: [K] class of the track, -1 where its first detection carried none; with `class_gating: false` the
             class of most of its detections so far.
+
+    Example:
+        >>> Tracks(np.array([1, 4]), np.zeros((2, 4)), np.ones(2), np.array([0, -1]), np.array([-1, -1]))
+        Tracks(2 tracks, ids 1, 4, 1 without a detection)
     """
 
     ids: IntArray
@@ -165,3 +191,24 @@ class Tracks:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        coasting = int(np.count_nonzero(self.detection < 0))
+        shown = f", ids {_listed(self.ids)}" if len(self) else ""
+        shown += f", {coasting} without a detection" if coasting else ""
+        return f"Tracks({len(self)} track{'' if len(self) == 1 else 's'}{shown})"
+
+    def to_supervision(self) -> Any:
+        """`supervision.Detections` of the same rows, with `tracker_id`; needs `pip install supervision`.
+
+        Its `data["detection"]` is `detection`: who knows masks or key points of the detections takes them by it.
+        """
+        import supervision
+
+        return supervision.Detections(
+            xyxy=self.boxes.astype(np.float32).reshape(-1, 4),
+            confidence=self.scores.astype(np.float32),
+            class_id=self.class_ids.astype(int),
+            tracker_id=self.ids.astype(int),
+            data={"detection": self.detection},
+        )

@@ -17,6 +17,7 @@ from tracker.core.checks import checked_frame_index, checked_warp
 from tracker.core.classes import ClassVotes
 from tracker.core.compiled import CompiledCore, is_possible, why_absent
 from tracker.core.detections import Detections, Tracks
+from tracker.core.foreign import as_detections
 from tracker.core.gate import OnlineThreshold
 from tracker.core.kalman import SeparableFilter
 from tracker.core.kalman_full import FullFilter
@@ -48,23 +49,27 @@ class Tracker:
     """Track objects through the frames of one video.
 
     Args:
-        config: the settings; see `from_config` for presets.
+        config: a preset's name (`sort`, `deepsort`, `flatsort`), a YAML file or a `TrackerConfig`.
+        overrides: replace single keys of it.
+
+    Raises:
+        InputError: unknown preset, key or bad value.
+
+    Example:
+        >>> Tracker("sort", max_age=5)  # doctest: +ELLIPSIS
+        Tracker(frame ..., next id 1, ... core)
     """
 
-    def __init__(self, config: TrackerConfig) -> None:
-        self.config = config
+    def __init__(self, config: str | Path | TrackerConfig = "flatsort", **overrides: Any) -> None:
+        from tracker.core.config import load_config
+
+        self.config = load_config(config, overrides)
         self.reset()
 
     @classmethod
     def from_config(cls, config: str | Path | TrackerConfig, **overrides: Any) -> Tracker:
-        """A tracker from a preset's name, a YAML file or a `TrackerConfig`; `overrides` replace single keys.
-
-        Raises:
-            InputError: unknown preset, key or bad value.
-        """
-        from tracker.core.config import load_config
-
-        return cls(load_config(config, overrides))
+        """The same as `Tracker(config, **overrides)`."""
+        return cls(config, **overrides)
 
     def reset(self) -> None:
         """Forget everything; the next track has id 1."""
@@ -73,7 +78,7 @@ class Tracker:
 
     def update(
         self,
-        detections: Detections,
+        detections: Detections | Any,
         frame_index: int | None = None,
         warp: ArrayLike | None = None,
         describe: Describe | None = None,
@@ -81,7 +86,8 @@ class Tracker:
         """Take in the next frame.
 
         Args:
-            detections: what was detected in it; may be empty.
+            detections: what was detected in it; may be empty. An array [N, 4 to 6] of left, top, right, bottom, score,
+                class, and what other libraries hand over, do as well: see `tracker.core.foreign`.
             frame_index: its number, greater than the last one; a step of k predicts k times. One more than the last
                 if not given.
             warp: [2, 3] affine motion of the image from the last frame to this one (a moving camera), or None.
@@ -103,10 +109,13 @@ class Tracker:
             >>> tracks.ids.tolist(), tracks.detection.tolist()
             ([1, 2], [0, 1])
         """
-        core = self._core
+        core, detections = self._core, as_detections(detections)
         affine = None if warp is None else checked_warp(warp)
         index = checked_frame_index(frame_index, core.frame_index if core.frames_seen else None)
         return core.update(index, affine, detections, describe)
+
+    def __repr__(self) -> str:
+        return f"Tracker(frame {self.frame_index}, next id {self.next_id}, {self.backend} core)"
 
     @property
     def backend(self) -> str:

@@ -26,6 +26,7 @@ from tracker.footage.crops import (
     require_rereadable,
 )
 from tracker.input.detectors import load_detector
+from tracker.input.frames import picture_size
 from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections
 
@@ -213,7 +214,7 @@ def _detections_of(sequence: Sequence, detections: str, progress: Progress) -> D
     path = find_detections(detections, sequence)
     if path is None:
         return detect_all(sequence, load_detector(detections), progress)
-    return renumbered(read_detections(path), sequence.frames)
+    return renumbered(read_detections(path, size=lambda: picture_size(sequence)), sequence.frames)
 
 
 def _adapt(

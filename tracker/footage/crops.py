@@ -25,7 +25,7 @@ from tracker.evaluate.metrics import MIN_OVERLAP
 from tracker.evaluate.scores import is_counted
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, read_tracks
 from tracker.input.detectors import Detector, is_detector, load_detector
-from tracker.input.frames import open_frames
+from tracker.input.frames import open_frames, picture_size
 from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections
 
@@ -198,7 +198,7 @@ def _first_detections(sequence: Sequence, names: list[str], progress: Progress) 
         with suppress(InputError):  # it has no such file; what is wrong with one it has is said
             path = find_detections(name, sequence)
         if path is not None:
-            return renumbered(read_detections(path), sequence.frames)
+            return renumbered(read_detections(path, size=lambda: picture_size(sequence)), sequence.frames)
     return None
 
 

@@ -1,4 +1,6 @@
-"""How detectors and the classes they look for are written: `hog`, `torchvision:NAME[:CLASSES]`, `FILE.onnx[:CLASSES]`.
+"""How detectors and the classes they look for are written.
+
+`fastestdet[:CLASSES]`, `hog`, `torchvision:NAME[:CLASSES]`, `FILE.onnx[:CLASSES]`.
 
 CLASSES are `all`, or numbers and names with commas between them: `:0,2`, `:person,car`.
 """
@@ -10,13 +12,15 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from tracker.errors import InputError
+from tracker.input.coco_names import COCO_NAMES
 
-DETECTORS = "hog, torchvision:NAME or FILE.onnx"
+DETECTORS = "fastestdet, hog, torchvision:NAME or FILE.onnx"
+DEFAULT = "fastestdet"  # which ships with us
 CLASSES = r"(?::(?P<classes>[^:/\\]*))?"
+FASTESTDET = re.compile("fastestdet" + CLASSES)
 TORCHVISION = re.compile(r"torchvision:(?P<model>\w*)" + CLASSES)
 ONNX = re.compile(r"(?P<file>.+\.onnx)" + CLASSES, re.IGNORECASE)
 
-COCO_CLASSES = 80  # of a network that names none, its classes are taken to be COCO's
 PERSON = 0  # in COCO's numbering of 80
 MOST_SHOWN = 12  # names in a message
 
@@ -26,7 +30,34 @@ Wanted = frozenset[int | str] | Literal["all"] | None  # None: people where the 
 
 def is_detector(name: str) -> bool:
     """Whether a name means a detector, known or not, rather than a file of detections."""
-    return name == "hog" or name.startswith("torchvision:") or ONNX.fullmatch(name) is not None
+    begins = name == "hog" or name.startswith("torchvision:")
+    return begins or any(known.fullmatch(name) is not None for known in (FASTESTDET, ONNX))
+
+
+def with_classes(name: str, classes: str | None) -> str:
+    """A detector's name with what `--classes` says behind it.
+
+    Raises:
+        InputError: it has classes already, or finds people alone.
+    """
+    if classes is None:
+        return name
+    if not any(known.fullmatch(name) for known in (FASTESTDET, TORCHVISION, ONNX)):
+        raise InputError(f"--classes {classes}: detector {name!r} has none to choose from")
+    if chooses_classes(name):
+        raise InputError(f"--classes {classes}: {name} names classes too, expected one of both")
+    return f"{name}:{classes}"
+
+
+def chooses_classes(name: str) -> bool:
+    """Whether a detector's name says which classes are wanted."""
+    matches = (known.fullmatch(name) for known in (FASTESTDET, TORCHVISION, ONNX))
+    return any(found is not None and found["classes"] is not None for found in matches)
+
+
+def names_of_classes(names: Mapping[int, str], count: int | None) -> Mapping[int, str]:
+    """The names a network gives its classes, or COCO's for one of 80 that names none; empty where nobody knows."""
+    return names or (COCO_NAMES if count == len(COCO_NAMES) else {})
 
 
 def wanted_classes(text: str | None, detector: str) -> Wanted:
@@ -57,7 +88,7 @@ def chosen_ids(wanted: Wanted, names: Mapping[int, str], count: int | None, dete
     """
     if wanted == "all":
         return None
-    known_names = names or ({PERSON: "person"} if count in (None, COCO_CLASSES) else {})
+    known_names = names_of_classes(names, count) or ({PERSON: "person"} if count is None else {})
     if wanted is None:
         return _ids_called("person", known_names) or None
     ids: set[int] = set()
@@ -65,7 +96,8 @@ def chosen_ids(wanted: Wanted, names: Mapping[int, str], count: int | None, dete
         if isinstance(item, str):
             found = _ids_called(item, known_names)
             if not found:
-                known = f"one of {listed(names.values())}" if names else "a number: the file names no classes"
+                told = len(known_names) > 1
+                known = f"one of {listed(known_names.values())}" if told else "a number: the file names no classes"
                 raise InputError(f"{detector}: class {item!r} is not known, expected {known}")
             ids |= found
         elif count is not None and item >= count:

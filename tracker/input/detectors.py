@@ -1,7 +1,7 @@
 """Detectors by name: an image in, the detections of one frame out.
 
-`hog` ships with OpenCV; `torchvision:NAME` fetches its weights on first use; `FILE.onnx` is any YOLO-style network. The
-last two take `:CLASSES` behind the name, see `tracker.input.detector_names`.
+`fastestdet` ships with us, `hog` with OpenCV; `torchvision:NAME` fetches its weights on first use; `FILE.onnx` is any
+YOLO-style network. All but `hog` take `:CLASSES` behind the name, see `tracker.input.detector_names`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,21 @@ from embedding.extras import require_package
 from tracker.core.boxes import non_maximum_suppression
 from tracker.core.detections import Detections, Image
 from tracker.errors import InputError
-from tracker.input.detector_names import DETECTORS, ONNX, TORCHVISION, ClassIds, Wanted, listed, wanted_classes
+from tracker.input.detector_names import (
+    DETECTORS,
+    FASTESTDET,
+    ONNX,
+    TORCHVISION,
+    ClassIds,
+    Wanted,
+    listed,
+    wanted_classes,
+)
 from tracker.input.detector_names import is_detector as is_detector
 
 Detector = Callable[[Image], Detections]  # ours have `class_names` too, see `class_names_of`
+
+FASTESTDET_WEIGHTS = Path(__file__).parent / "weights" / "FastestDet.onnx"
 
 HOG_OVERLAP = 0.4  # IoU above which the better of two HOG windows stays
 HOG_BODY = (0.25, 0.12, 0.75, 0.90)  # where in its 64 x 128 window a person stands: left, top, right, bottom
@@ -28,7 +39,8 @@ def load_detector(name: str) -> Detector:
     """A function from an image, BGR uint8 [H, W, 3], to `Detections` in its pixels, without features.
 
     Args:
-        name: `hog`, people by Dalal and Triggs' histograms of oriented gradients (2005);
+        name: `fastestdet[:CLASSES]`, a network of 1 MB, people unless CLASSES says otherwise;
+            `hog`, people by Dalal and Triggs' histograms of oriented gradients (2005);
             `torchvision:NAME[:CLASSES]`, a network of torchvision.models.detection, people unless CLASSES says
             otherwise; `FILE.onnx[:CLASSES]`, see `tracker.input.onnx_detector`, people if the network knows such a
             class, else all of its classes.
@@ -41,10 +53,11 @@ def load_detector(name: str) -> Detector:
     if found := TORCHVISION.fullmatch(name):
         require_package("torchvision", f"detector {name}")
         return _TorchvisionDetector(found["model"], wanted_classes(found["classes"], name))
-    if found := ONNX.fullmatch(name):
+    if found := FASTESTDET.fullmatch(name) or ONNX.fullmatch(name):
         from tracker.input.onnx_detector import OnnxDetector
 
-        return OnnxDetector(Path(found["file"]), wanted_classes(found["classes"], name))
+        weights = Path(found.groupdict().get("file") or FASTESTDET_WEIGHTS)
+        return OnnxDetector(weights, wanted_classes(found["classes"], name))
     raise InputError(f"detector {name!r}: not known, expected {DETECTORS}")
 
 

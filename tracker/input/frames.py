@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import cv2
 
     from tracker.input.live.connections import Connection
+    from tracker.input.sequences import Sequence
     from tracker.input.video_file import VideoFile
 
 Frame = tuple[int, Image]
@@ -133,6 +134,20 @@ def open_frames(source: Path | str | int, reconnect: float = RECONNECT) -> Frame
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     return _open_file(path)
+
+
+def picture_size(sequence: Sequence) -> tuple[int, int]:
+    """Width and height of a sequence's pictures, as it says or as its first one shows.
+
+    Raises:
+        InputError: it says nothing and has no frames that can be read again.
+    """
+    if sequence.width and sequence.height:
+        return sequence.width, sequence.height
+    if not isinstance(sequence.frames, Path):
+        raise InputError(f"{sequence.name}: neither frames nor seqinfo.ini, which say the size of its pictures")
+    with open_frames(sequence.frames) as frames:
+        return frames.size
 
 
 def _open_folder(folder: Path) -> Frames:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from itertools import pairwise
@@ -116,14 +116,7 @@ def renumbered(table: DetectionTable, frames: object) -> DetectionTable:
     frame_at = np.array([frame_of[paths[position]] for position in order])
     frames_of_rows = frame_at[place]
     ascend = np.argsort(frames_of_rows, kind="stable")  # past midnight the times begin anew
-    return DetectionTable(
-        frames_of_rows[ascend],
-        table.boxes[ascend],
-        table.scores[ascend],
-        None if table.features is None else table.features[ascend],
-        None if table.class_ids is None else table.class_ids[ascend],
-        table.dropped,
-    )
+    return replace(table.select(ascend), frames=frames_of_rows[ascend])
 
 
 def _numbered(paths: Sequence[Path]) -> tuple[list[tuple[int, Path]], _Times | None]:

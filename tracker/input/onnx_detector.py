@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from tracker.core.boxes import non_maximum_suppression
 from tracker.core.detections import Detections, FloatArray, Image
 from tracker.errors import InputError
-from tracker.input.detector_names import Wanted, chosen_ids
+from tracker.input.detector_names import Wanted, chosen_ids, names_of_classes
 from tracker.input.onnx_layouts import BLANK, Found, UnknownLayout, layouts, recognise
 from tracker.input.onnx_network import Floats, OnnxNetwork, Size
 
@@ -29,7 +30,7 @@ class OnnxDetector:
 
     Attributes:
         size: of the network's input, pixels.
-        class_names: by class id, as the file has them; empty where it has none.
+        class_names: by class id, as the file has them, or COCO's for 80 without names; else empty.
         class_ids: those that are kept; None for all.
 
     Raises:
@@ -41,7 +42,7 @@ class OnnxDetector:
         self._path = path
         self._network = OnnxNetwork(path)
         self.size = self._network.size
-        self.class_names = self._network.class_names
+        self.class_names: Mapping[int, str] = self._network.class_names
         self._family = BLANK  # until the layout of an output is known
         outputs = self._forward(np.full((*self.size[::-1], 3), int(GREY), np.uint8))
         try:
@@ -49,6 +50,7 @@ class OnnxDetector:
         except UnknownLayout as error:
             raise InputError(f"{path}: {error}") from error
         self._read(outputs)
+        self.class_names = names_of_classes(self.class_names, self._family.classes)
         self.class_ids = chosen_ids(wanted, self.class_names, self._family.classes, str(path))
 
     @property

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tracker.errors import InputError
-from tracker.input.detector_names import DETECTORS, is_detector
+from tracker.files.formats.reading import STDIN
+from tracker.files.formats.yolo import is_label_folder
+from tracker.input.detector_names import DEFAULT, DETECTORS, is_detector
 from tracker.input.images import IMAGE_SUFFIXES
 from tracker.input.live.address import is_address, short_name
 
@@ -106,15 +108,33 @@ def find_detections(det: str, sequence: Sequence) -> Path | None:
     """
     if is_detector(det):
         return None
+    if det == "-":
+        return STDIN
     wanted = Path(det.replace("{seq}", sequence.name))
     places = [wanted] if sequence.folder is None else [wanted, sequence.folder / "det" / wanted]
     for place in places:
-        if det and place.is_file():
+        if det and (place.is_file() or place.is_fifo() or is_label_folder(place)):
             return place
     raise InputError(
         f"detections {det!r} of {sequence.name}: no file {' or '.join(map(str, dict.fromkeys(places)))}, "
         f"expected MOT text, .npy, or a detector: {DETECTORS}"
     )
+
+
+def default_detections(sequence: Sequence) -> str:
+    """What is taken where nobody says: the sequence's `det/det.txt`, else the detector that ships with us.
+
+    Raises:
+        InputError: there are neither detections nor frames, or detections of other names to choose from.
+    """
+    folder = None if sequence.folder is None else sequence.folder / "det"
+    if folder is not None and (folder / "det.txt").is_file():
+        return "det.txt"
+    if folder is not None and (names := sorted(name for name in _names(folder) if not name.startswith("."))):
+        raise InputError(f"--det: missing; {folder} holds {', '.join(names)[:200]}; or a detector: {DETECTORS}")
+    if sequence.frames is None:
+        raise InputError(f"--det: missing, and {sequence.name} has no frames for a detector to look at")
+    return DEFAULT
 
 
 def read_sequence(folder: str | Path) -> Sequence:

@@ -52,8 +52,10 @@ class GrowingResult(ResultWriter):
             self._open = stack.pop_all()
         return self
 
-    def write(self, frame: int, ids: IntArray, boxes: FloatArray, scores: FloatArray) -> None:
-        super().write(frame, ids, boxes, scores)
+    def write(
+        self, frame: int, ids: IntArray, boxes: FloatArray, scores: FloatArray, class_ids: IntArray | None = None
+    ) -> None:
+        super().write(frame, ids, boxes, scores, class_ids)
         if self._pace.is_due():
             self._file.flush()
             sync(self._temporary)

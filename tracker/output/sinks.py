@@ -51,15 +51,18 @@ class TextSink(Sink):
     Args:
         writer: opens and closes the file.
         is_wanted: see `Sink`.
+        with_classes: whether the eighth column is to say the class; else it is -1.
     """
 
-    def __init__(self, writer: ResultWriter, is_wanted: bool = True) -> None:
+    def __init__(self, writer: ResultWriter, is_wanted: bool = True, with_classes: bool = False) -> None:
         self._writer = writer
         self.is_wanted = is_wanted
+        self._with_classes = with_classes
         super().__init__(self._writer)
 
     def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
-        self._writer.write(frame_index, tracks.ids, tracks.boxes, tracks.scores)
+        kinds = tracks.class_ids if self._with_classes else None
+        self._writer.write(frame_index, tracks.ids, tracks.boxes, tracks.scores, kinds)
 
 
 class VideoSink(Sink):

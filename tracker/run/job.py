@@ -9,6 +9,7 @@ from typing import Literal
 
 from tracker.core.config import TrackerConfig
 from tracker.errors import InputError
+from tracker.input.detector_names import chooses_classes
 from tracker.input.live.source import RECONNECT
 from tracker.input.sequences import Sequence
 from tracker.run.account import Account
@@ -37,6 +38,8 @@ class Job:
             `Tracker.update`.
         reconnect: seconds to try again for where a camera or stream is lost.
         strict: refuse what is doubtful: rows without area, scores on another scale.
+        classes: names or numbers to keep, as `--classes` has them; None leaves it to the detector, all of a file's.
+        tiles: parts of the picture, side by side and one below the other, that a detector looks at too; 1: none.
     """
 
     sequence: Sequence
@@ -57,6 +60,13 @@ class Job:
     embed_when: Literal["always", "ambiguous"] = "always"
     strict: bool = False
     reconnect: float = RECONNECT
+    classes: str | None = None
+    tiles: int = 1
+
+    @property
+    def chooses_classes(self) -> bool:
+        """Whether somebody said which classes are wanted: a result says then which each track is of."""
+        return self.classes is not None or chooses_classes(self.detections)
 
     @property
     def is_offline(self) -> bool:

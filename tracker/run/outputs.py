@@ -90,7 +90,7 @@ def _require_suffix(option: str, path: Path) -> None:
     expected = SUFFIXES.get(option)
     if expected is not None and path.suffix.lower() not in expected and not _is_device(path):
         raise InputError(f"{option} {path}: expected a name that ends in {' or '.join(expected)}")
-    if option == "--table" and path.suffix == ".parquet":
+    if path.suffix == ".parquet":
         require_package("pyarrow", f"{option} {path}")
 
 

@@ -23,6 +23,7 @@ from tracker.output.sinks import StopTracking
 from tracker.run.account import Observer
 from tracker.run.clock import Clock
 from tracker.run.features import described_ahead, frames_named
+from tracker.run.identities import in_order
 from tracker.run.job import Job, Summary, require_possible
 from tracker.run.offline import TrackRecord
 from tracker.run.outputs import require_outputs
@@ -44,7 +45,7 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
     """
     require_possible(job)
     require_outputs([job])
-    found = find_source(job.sequence, job.detections, job.strict)
+    found = find_source(job.sequence, job.detections, job.strict, job.classes, job.tiles)
     found, notes = graded(job, found)
     class_names = class_names_of(found)
     found, name = adapt_if_asked(job, found, progress)
@@ -68,8 +69,10 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
         outputs = stack.enter_context(Outputs(job.sequence.name, sinks))
         try:
             tracked = observer.watch(track(job, tracker, observed, descriptor, clock), tracker)
+            patience: int | None = 2 * job.config.max_age + 100  # a track that is not reported for so long has ended
             if job.delay is not None:
-                tracked = delayed(tracked, job.config.high_confidence, rate, job.delay, clock)
+                tracked, patience = delayed(tracked, job.config.high_confidence, rate, job.delay, clock), None
+            tracked = in_order(tracked, patience)
             for frame_index, image, detections, tracks in tracked:
                 with clock.measure("writing"):
                     outputs.write(frame_index, image, tracks)

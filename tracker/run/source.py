@@ -11,9 +11,11 @@ from embedding.progress import say
 from tracker.core.detections import Detections, Image
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, read_detections
-from tracker.input.frames import Frames
+from tracker.input.detector_names import chosen_ids, wanted_classes, with_classes
+from tracker.input.frames import Frames, picture_size
 from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections
+from tracker.input.tiles import Tiled
 from tracker.run.clock import Clock
 
 MAX_GAP = 1_000_000  # frames from one with a detection to the next: nine hours at 30 a second
@@ -24,8 +26,13 @@ Observed = tuple[int, Image | None, Detections]  # frame_index, image, detection
 Found = DetectionTable | Callable[[Image], Detections]  # read from a file, or found by a detector frame by frame
 
 
-def find_source(sequence: Sequence, detections: str, strict: bool = False) -> Found:
+def find_source(
+    sequence: Sequence, detections: str, strict: bool = False, classes: str | None = None, tiles: int = 1
+) -> Found:
     """The detections of a file, or the detector of that name.
+
+    Args:
+        strict, classes, tiles: as a job's.
 
     Raises:
         InputError: there is neither, the file is malformed, or has detections in more frames than the sequence.
@@ -34,13 +41,30 @@ def find_source(sequence: Sequence, detections: str, strict: bool = False) -> Fo
     if path is None:
         from tracker.input.detectors import load_detector, looked_for
 
-        detect = load_detector(detections)
+        detect = load_detector(with_classes(detections, classes))
+        detect = Tiled(detect, tiles) if tiles > 1 else detect
         if shown := looked_for(detect):
             say(f"{sequence.name}: {detections} looks for {shown}")
         return detect
-    table = renumbered(read_detections(path, strict), sequence.frames)
+    if tiles > 1:
+        raise InputError(f"--tiles {tiles}: {path} is no detector, which is what looks at parts of the picture")
+    table = renumbered(read_detections(path, strict, lambda: picture_size(sequence)), sequence.frames)
+    if classes is not None:
+        table = of_classes(table, classes, path)
     require_within(sequence, table, path)
     return table
+
+
+def of_classes(table: DetectionTable, classes: str, where: Path) -> DetectionTable:
+    """The rows of some classes, by number, or by name where the file names them.
+
+    Raises:
+        InputError: the file has no classes, or none of that name.
+    """
+    if table.class_ids is None:
+        raise InputError(f"--classes {classes}: {where} says no classes")
+    kept = chosen_ids(wanted_classes(classes, str(where)), table.class_names, None, str(where))
+    return table if kept is None else table.select(np.isin(table.class_ids, list(kept)))
 
 
 def require_within(sequence: Sequence, table: DetectionTable, where: Path | str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -18,6 +19,8 @@ from tracker.output.growing import GrowingResult
 from tracker.output.sinks import SheetSink, Sink, StopTracking, TextSink, VideoSink, WindowSink
 from tracker.run.job import Job
 from tracker.run.offline import TrackRecord, interpolate, smooth
+
+TABLES = (".csv", ".parquet")
 
 
 class Outputs(AbstractContextManager["Outputs"]):
@@ -86,8 +89,8 @@ def sinks_of(job: Job, frames: Frames | None, class_names: Mapping[int, str]) ->
     """Where the tracks of each frame go in the end; nothing is opened yet."""
     is_live = frames is not None and frames.length is None
     sinks: list[Sink] = []
-    if job.out is not None:  # what can be read during the first of two passes is provisional
-        sinks.append(TextSink(ResultWriter(job.out) if job.is_offline else GrowingResult(job.out, is_live)))
+    if job.out is not None:
+        sinks.append(_result_sink(job, job.out, is_live, class_names))
     if job.video is not None:
         assert frames is not None
         sinks.append(VideoSink(job.video, frame_rate(job, frames), frames))
@@ -102,9 +105,26 @@ def sinks_of(job: Job, frames: Frames | None, class_names: Mapping[int, str]) ->
     return sinks
 
 
+def _result_sink(job: Job, out: Path, is_live: bool, class_names: Mapping[int, str]) -> Sink:
+    """By the suffix: .csv, .parquet, .json (COCO), anything else MOTChallenge rows."""
+    if out.suffix in TABLES:
+        from tracker.output.table import TableSink
+
+        return TableSink(out, class_names)
+    if out.suffix == ".json":
+        from tracker.output.coco import CocoSink
+
+        return CocoSink(out, class_names)
+    # What can be read during the first of two passes is provisional.
+    writer = ResultWriter(out) if job.is_offline else GrowingResult(out, is_live)
+    return TextSink(writer, with_classes=job.chooses_classes)
+
+
 def provisional_sinks_of(job: Job) -> list[Sink]:
     """What can be read of tracks that will be changed after the last frame."""
     if job.out is None or (job.out.exists() and not job.out.is_file()):
+        return []
+    if job.out.suffix in (*TABLES, ".json"):
         return []
     return [TextSink(GrowingResult(job.out, final=False), is_wanted=False)]
 

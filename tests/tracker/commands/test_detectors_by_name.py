@@ -77,7 +77,7 @@ def test_a_detector_is_not_read_as_a_file(folder: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("detector", "shown", "classes"),
     [
-        ("v8.onnx", "", {("0", None)}),  # names nothing: no column
+        ("v8.onnx", "img: v8.onnx looks for person\n", {("0", "person")}),  # names none of its 80: COCO's
         ("Named.ONNX", "img: Named.ONNX looks for person\n", {("0", "person")}),
         ("Named.ONNX:car,0", "img: Named.ONNX:car,0 looks for person, car\n", {("0", "person"), ("2", "car")}),
     ],

@@ -233,7 +233,7 @@ def check_refused(capsys: pytest.CaptureFixture[str], root: Path, arguments: lis
     ("changed", "expected"),
     [
         ({"--seq": None}, "--seq: missing"),
-        ({"--det": None}, "--det: missing"),
+        ({"--det": None, "--seq": "data/A/gt"}, "holds no sequence"),
         ({"--seq": "Z"}, "sequence 'Z': not found"),
         ({"--seq": ""}, "an empty name"),
         ({"--root": "nowhere"}, "--root nowhere: no such folder"),
@@ -416,3 +416,86 @@ def test_a_run_that_is_stopped_leaves_nothing_that_looks_whole(
     if signal_number != signal.SIGKILL:
         assert left == set()
         assert err.count("\n") == 1
+
+
+@pytest.fixture
+def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of twelve pictures in which nobody is, and an empty working folder."""
+    import cv2
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip").mkdir()
+    for number in range(1, LENGTH + 1):
+        cv2.imwrite(f"clip/{number:06}.jpg", np.full((96, 128, 3), 9 * number, np.uint8))
+    return tmp_path
+
+
+def test_a_source_alone_is_tracked_by_our_detector_and_drawn(clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert track("clip") == 0
+    assert (
+        "clip: no --det: fastestdet, the small detector that ships with us\nclip: fastestdet looks for person\n"
+        in capsys.readouterr().err
+    )
+    assert files_in(clip / "output") == {"clip.json", "clip.mp4", "clip.txt"}
+    assert json.loads((clip / "output/clip.json").read_text())["clip"]["frames"] == LENGTH
+
+
+def test_who_says_where_to_write_gets_that_alone(clip: Path) -> None:
+    assert track("clip", "--out", "tracks.csv", "--classes", "car,person") == 0
+    assert (
+        (clip / "tracks.csv").read_text().startswith("frame,id,left,top,right,bottom,score,detection,class,class_name")
+    )
+    assert not (clip / "output").exists()
+
+
+def test_a_sequence_s_own_detections_come_first(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert track("--root", "data", "--seq", "A", "--config", "sort") == 0
+    assert "A: no --det: its own det.txt" in capsys.readouterr().err
+    (root / "A/det/det.txt").rename(root / "A/det/sdp.txt")
+    assert track("--root", "data", "--seq", "A", "--config", "sort") == 2
+    assert "--det: missing; data/A/det holds sdp.txt; or a detector: fastestdet, hog" in capsys.readouterr().err
+    (root / "A/det/sdp.txt").unlink()
+    assert track("--root", "data", "--seq", "A", "--config", "sort") == 2
+    assert "--det: missing, and A has no frames" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--tiles", "2"], "--tiles 2: data/A/det/det.txt is no detector"),
+        (["--classes", "person"], "--classes person: data/A/det/det.txt says no classes"),
+        (["--det", "hog", "--classes", "car"], "--classes car: detector 'hog' has none to choose from"),
+        (["--det", "fastestdet:car", "--classes", "car"], "names classes too, expected one of both"),
+    ],
+)
+def test_what_does_not_go_together(
+    root: Path, capsys: pytest.CaptureFixture[str], options: list[str], expected: str
+) -> None:
+    assert track("--root", "data", "--seq", "A", "--config", "sort", "--det", "det.txt", *options) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_classes_of_a_file_are_chosen_and_written(root: Path) -> None:
+    people = rows(people=1)
+    cars = people + np.eye(7)[2] * 200  # to the right of them
+    table = np.column_stack((np.concatenate((people, cars)), [3] * LENGTH + [1] * LENGTH))
+    np.savetxt(root / "A/det/det.txt", np.column_stack((table, np.full((len(table), 2), -1))), fmt="%g", delimiter=",")
+    options = ["--root", "data", "--seq", "A", "--config", "sort", "--set", "min_hits=0", "--out", "r.txt"]
+    assert track(*options) == 0
+    assert np.loadtxt("r.txt", delimiter=",").shape == (2 * LENGTH, 10)
+    assert track(*options, "--classes", "3") == 0
+    found = np.loadtxt("r.txt", delimiter=",")
+    assert len(found) == LENGTH
+    assert set(found[:, 7]) == {3}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".json"])
+def test_results_in_other_formats_are_scored_all_the_same(
+    root: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    options = ["--root", "data", "--seq", "A", "--config", "sort", "--set", "min_hits=0", "--evaluate"]
+    assert track(*options, "--out", "r.txt") == 0
+    expected = capsys.readouterr().out
+    assert track(*options, "--out", f"r{suffix}", "--interpolate", "3") == 0
+    assert capsys.readouterr().out == expected
+    np.testing.assert_allclose(read_tracks(f"r{suffix}").boxes, read_tracks("r.txt").boxes, atol=1e-3)

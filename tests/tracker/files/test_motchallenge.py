@@ -93,7 +93,7 @@ def test_frames_are_sorted_stably_and_looked_up(tmp_path: Path) -> None:
         ("1,-1,0,0,5,5,1\n1,-1,0,0,5\n", "line 2: 5 fields, expected 7"),  # a short row
         ("1,-1,0,0,5\n", "line 1: 5 fields, expected at least 6"),  # short throughout
         ("\n1,-1,0,0,5,5,1\n\n1,-1,0,x,5,5,1\n", r"line 4: field 4 \(top\) is 'x', expected a number"),  # a word
-        ("frame,id,x,y,w,h\n", r"line 1: field 1 \(frame\) is 'frame'"),  # a header
+        ("fame,id,x,y,w,h\n", r"line 1: field 1 \(frame\) is 'fame'"),  # a header of no known names
         ("1,-1,0,0,5,5,1,\n", "line 1: field 8 is ''"),  # a comma too many
         ("1,-1,0,0,5,5,1\n1,-1,nan,0,5,5,1\n", "line 2: left is nan, expected a finite number"),
         ("1,-1,0,0,inf,5,1\n", "line 1: width is inf"),
@@ -137,9 +137,11 @@ def test_a_row_without_area_is_left_out_and_counted(tmp_path: Path, row: str, sa
 
 
 def test_what_is_no_file_is_named(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "nowhere.txt", tmp_path / "nowhere.npy", Path()):
+    for path in (tmp_path / "nowhere.txt", tmp_path / "nowhere.npy", tmp_path / "nowhere.json"):
         with pytest.raises(InputError, match=f"^{re.escape(str(path))}: cannot be read"):
             read_detections(path)
+    with pytest.raises(InputError, match=f"^{re.escape(str(tmp_path))}: a folder without numbered text files"):
+        read_detections(tmp_path)
 
 
 def test_npy_with_features(tmp_path: Path) -> None:

@@ -116,7 +116,8 @@ def wide(class_id: int) -> np.ndarray:
         (wide(2), "", 0),  # a car is not asked for
         (wide(2), ":2,7", 1),  # here it is
         (wide(2), ":all", 1),
-        (wide(0), ":person", 1),  # the one class of COCO's 80 that goes by name where the file has none
+        (wide(0), ":person", 1),  # COCO's 80 go by name where the file has none
+        (wide(2), ":bicycle,car", 1),
         (wide(2), ":0", 0),
         (yolov8(), "", 2),  # a network of one's own: all of its classes
         (yolov8(), ":2", 1),
@@ -158,7 +159,7 @@ def test_an_unknown_output_is_named(tmp_path: Path, write_network, shape: tuple[
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("yolo", "not known, expected hog, torchvision:NAME or FILE.onnx"),  # no such thing
+        ("yolo", "not known, expected fastestdet, hog, torchvision:NAME or FILE.onnx"),  # no such thing
         ("torchvision:a-b", "not known"),  # no such name
         ("none.onnx", "none.onnx: cannot be read: No such file"),  # no such file
         ("none.onnx:", "classes '', expected all, or numbers and names"),  # none behind the colon
@@ -183,6 +184,9 @@ def test_a_file_that_is_no_network_is_refused(tmp_path: Path, content: bytes) ->
     ("name", "expected"),
     [
         ("hog", True),
+        ("fastestdet", True),
+        ("fastestdet:person,car", True),
+        ("fastestdet.txt", False),
         ("torchvision:anything", True),
         ("weights/yolo.ONNX", True),
         ("yolo.onnx:0,2", True),
@@ -217,15 +221,14 @@ def recall_and_precision(detect, sequence: Path, source: Path, every: int) -> tu
 @pytest.mark.parametrize(
     ("name", "sequence", "every", "recall", "precision"),
     [
-        ("FastestDet", "TUD-Campus", 3, 0.70, 0.70),  # measured 0.805 and 0.826
+        ("fastestdet", "TUD-Campus", 3, 0.70, 0.70),  # measured 0.805 and 0.826
         ("hog", "TUD-Stadtmitte", 30, 0.60, 0.45),  # measured 0.812 and 0.553
     ],
 )
 @pytest.mark.slow
 def test_real_frames(shared: Path, name: str, sequence: str, every: int, recall: float, precision: float) -> None:
     folder = shared / "data/mot15" / sequence
-    detector = "hog" if name == "hog" else str(shared / "data/weights/FastestDet.onnx")
-    found, true = recall_and_precision(load_detector(detector), folder, folder / "img1", every)
+    found, true = recall_and_precision(load_detector(name), folder, folder / "img1", every)
     assert found > recall
     assert true > precision
 
