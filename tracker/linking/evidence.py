@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from embedding.descriptors.whitening import fit_whitening
 from tracker.core.detections import FloatArray, IntArray
@@ -207,10 +206,16 @@ def learn(
         return None
     by_looks = fit_logistic(np.concatenate(columns), all_same)
     by_ways = fit_logistic(np.concatenate(ways), all_same)
-    ranks = rankdata(by_looks(np.concatenate(columns)))
-    count = all_same.sum()
-    separation = (ranks[all_same].sum() - count * (count + 1) / 2) / (count * (len(all_same) - count))
-    return Evidence(by_looks, by_ways, float(separation), rate), whitened(small, pieces, long) * shown[:, None]
+    likely = by_looks(np.concatenate(columns))
+    separation = _separation(likely[all_same], likely[~all_same])
+    return Evidence(by_looks, by_ways, separation, rate), whitened(small, pieces, long) * shown[:, None]
+
+
+def _separation(same: FloatArray, other: FloatArray) -> float:
+    """Share of pairs of one of each in which the first is larger, ties by half (Mann and Whitney, 1947)."""
+    ascending = np.sort(other)
+    below, not_above = (np.searchsorted(ascending, same, side) for side in ("left", "right"))
+    return float((below + not_above).sum() / (2 * len(same) * len(other)))
 
 
 def _pairs(
