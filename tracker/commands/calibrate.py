@@ -23,7 +23,7 @@ from tracker.files.apart import require_apart
 from tracker.files.motchallenge import DetectionTable, read_detections
 from tracker.footage.calibration import CalibrationReport, calibrate, percent, report
 from tracker.footage.calibration_plot import draw_calibration
-from tracker.input.detector_names import is_detector
+from tracker.input.detection.names import is_detector
 from tracker.input.frames import picture_size
 from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections, find_sequences

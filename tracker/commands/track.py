@@ -10,7 +10,7 @@ import typer
 
 from embedding.progress import say
 from tracker.errors import InputError
-from tracker.input.detector_names import is_detector
+from tracker.input.detection.names import is_detector
 from tracker.input.live.source import RECONNECT
 from tracker.input.sequences import Sequence, default_detections, find_sequences
 
@@ -131,7 +131,7 @@ def main(
         str | None, option(group=WRITTEN, help="Annotated video (.mp4); {seq} is the sequence's name.")
     ] = None,
     sheet: Annotated[
-        str | None, option(group=WRITTEN, help="Contact sheet of annotated frames (.png); {seq} as above.")
+        str | None, option(group=WRITTEN, help="Contact sheet of annotated frames (.png, .jpg); {seq} as above.")
     ] = None,
     table: Annotated[
         str | None,

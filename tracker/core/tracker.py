@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from tracker.core.appearance import AppearanceMemory
-from tracker.core.checks import checked_frame_index, checked_warp
+from tracker.core.checks import as_detections, checked_frame_index, checked_warp
 from tracker.core.classes import ClassVotes
 from tracker.core.compiled import CompiledCore, is_possible, why_absent
 from tracker.core.detections import Detections, Tracks
-from tracker.core.foreign import as_detections
 from tracker.core.gate import OnlineThreshold
 from tracker.core.kalman import SeparableFilter
 from tracker.core.kalman_full import FullFilter
@@ -87,7 +86,7 @@ class Tracker:
 
         Args:
             detections: what was detected in it; may be empty. An array [N, 4 to 6] of left, top, right, bottom, score,
-                class, and what other libraries hand over, do as well: see `tracker.core.foreign`.
+                class, and what other libraries hand over, do as well: see `tracker.core.checks`.
             frame_index: its number, greater than the last one; a step of k predicts k times. One more than the last
                 if not given.
             warp: [2, 3] affine motion of the image from the last frame to this one (a moving camera), or None.

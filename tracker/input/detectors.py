@@ -1,7 +1,7 @@
 """Detectors by name: an image in, the detections of one frame out.
 
 `fastestdet` ships with us, `hog` with OpenCV; `torchvision:NAME` fetches its weights on first use; `FILE.onnx` is any
-YOLO-style network. All but `hog` take `:CLASSES` behind the name, see `tracker.input.detector_names`.
+YOLO-style network. All but `hog` take `:CLASSES` behind the name, see `tracker.input.detection.names`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from embedding.extras import require_package
 from tracker.core.boxes import non_maximum_suppression
 from tracker.core.detections import Detections, Image
 from tracker.errors import InputError
-from tracker.input.detector_names import (
+from tracker.input.detection.names import (
     DETECTORS,
     FASTESTDET,
     ONNX,
@@ -25,11 +25,11 @@ from tracker.input.detector_names import (
     listed,
     wanted_classes,
 )
-from tracker.input.detector_names import is_detector as is_detector
+from tracker.input.detection.names import is_detector as is_detector
 
 Detector = Callable[[Image], Detections]  # ours have `class_names` too, see `class_names_of`
 
-FASTESTDET_WEIGHTS = Path(__file__).parent / "weights" / "FastestDet.onnx"
+FASTESTDET_WEIGHTS = Path(__file__).parent / "detection" / "weights" / "FastestDet.onnx"
 
 HOG_OVERLAP = 0.4  # IoU above which the better of two HOG windows stays
 HOG_BODY = (0.25, 0.12, 0.75, 0.90)  # where in its 64 x 128 window a person stands: left, top, right, bottom
@@ -42,8 +42,8 @@ def load_detector(name: str) -> Detector:
         name: `fastestdet[:CLASSES]`, a network of 1 MB, people unless CLASSES says otherwise;
             `hog`, people by Dalal and Triggs' histograms of oriented gradients (2005);
             `torchvision:NAME[:CLASSES]`, a network of torchvision.models.detection, people unless CLASSES says
-            otherwise; `FILE.onnx[:CLASSES]`, see `tracker.input.onnx_detector`, people if the network knows such a
-            class, else all of its classes.
+            otherwise; `FILE.onnx[:CLASSES]`, see `tracker.input.detection.onnx_detector`, people if the network knows
+            such a class, else all of its classes.
 
     Raises:
         InputError: no such detector, file or class, no weights, or a network whose output is of no known form.
@@ -54,7 +54,7 @@ def load_detector(name: str) -> Detector:
         require_package("torchvision", f"detector {name}")
         return _TorchvisionDetector(found["model"], wanted_classes(found["classes"], name))
     if found := FASTESTDET.fullmatch(name) or ONNX.fullmatch(name):
-        from tracker.input.onnx_detector import OnnxDetector
+        from tracker.input.detection.onnx_detector import OnnxDetector
 
         weights = Path(found.groupdict().get("file") or FASTESTDET_WEIGHTS)
         return OnnxDetector(weights, wanted_classes(found["classes"], name))
@@ -77,7 +77,7 @@ class _TorchvisionDetector:
     """A network of torchvision; class ids are those of its weights' categories."""
 
     def __init__(self, model: str, wanted: Wanted) -> None:
-        from tracker.input.torchvision_detector import TorchvisionDetector
+        from tracker.input.detection.torchvision_detector import TorchvisionDetector
 
         self._find = TorchvisionDetector(model, None if wanted == "all" else wanted or "person")
         self.class_names = self._find.class_names

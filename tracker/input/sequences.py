@@ -12,7 +12,7 @@ from pathlib import Path
 from tracker.errors import InputError
 from tracker.files.formats.reading import STDIN
 from tracker.files.formats.yolo import is_label_folder
-from tracker.input.detector_names import DEFAULT, DETECTORS, is_detector
+from tracker.input.detection.names import DEFAULT, DETECTORS, is_detector
 from tracker.input.images import IMAGE_SUFFIXES
 from tracker.input.live.address import is_address, short_name
 

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,6 +27,7 @@ Colour = tuple[int, int, int]  # blue, green, red
 WINDOW = "tracks (q to quit)"
 GOLDEN_RATIO = 0.618034  # hues this far apart fall well between all earlier ones
 SECONDS_TO_OPEN = 20.0  # a window; over ssh the first one takes a while
+MEDIUM = 360  # pixels of height, from which lines are two wide at least
 DASH = 8  # pixels at a line width of one
 GAP = 6  # pixels between the images of a contact sheet
 
@@ -62,7 +63,9 @@ def colour_of(track: int) -> Colour:
     return round(255 * blue), round(255 * green), round(255 * red)
 
 
-def draw_tracks(image: Image, tracks: Tracks, trails: Trails | None = None) -> Image:
+def draw_tracks(
+    image: Image, tracks: Tracks, trails: Trails | None = None, class_names: Mapping[int, str] | None = None
+) -> Image:
     """A copy of the frame with boxes, ids and trails.
 
     A track seen in this frame has a solid box and a filled label; one that coasts (`tracks.detection` is -1) a dashed
@@ -72,9 +75,10 @@ def draw_tracks(image: Image, tracks: Tracks, trails: Trails | None = None) -> I
         image: BGR uint8 [H, W, 3]; it is not changed.
         tracks: the tracks of this frame.
         trails: `trails.update(tracks)` is called, and what it remembers is drawn.
+        class_names: by class id, to stand behind the ids; None where everybody is of one class.
     """
     drawn = image.copy()
-    width = max(1, round(image.shape[0] / 360))
+    width = max(2, round(image.shape[0] / 360)) if image.shape[0] >= MEDIUM else 1
     if trails is not None:
         trails.update(tracks)
         _draw_trails(drawn, trails, width)
@@ -82,7 +86,8 @@ def draw_tracks(image: Image, tracks: Tracks, trails: Trails | None = None) -> I
     for row in np.argsort(tracks.boxes[:, 3], kind="stable"):
         track, coasts = int(tracks.ids[row]), bool(tracks.detection[row] < 0)
         _draw_box(drawn, corners[row], colour_of(track), width, dashed=coasts)
-        _draw_label(drawn, corners[row], str(track), colour_of(track), filled=not coasts)
+        name = "" if class_names is None else class_names.get(int(tracks.class_ids[row]), "")
+        _draw_label(drawn, corners[row], f"{track} {name}".strip(), colour_of(track), filled=not coasts)
     return drawn
 
 
@@ -143,7 +148,10 @@ def _readable_on(colour: Colour) -> Colour:
 
 
 def contact_sheet(images: Sequence[Image], columns: int, path: str | Path) -> Path:
-    """Write BGR images of one size [H, W, 3] as one PNG, row by row, `columns` wide; returns its path.
+    """Write BGR images of one size [H, W, 3] as one picture, row by row, `columns` wide; returns its path.
+
+    Args:
+        path: NAME.jpg or NAME.jpeg for JPEG, any other name for PNG.
 
     Raises:
         ValueError: there is no image, or their sizes differ.
@@ -160,9 +168,10 @@ def contact_sheet(images: Sequence[Image], columns: int, path: str | Path) -> Pa
         top, left = (position // columns) * (height + GAP), (position % columns) * (width + GAP)
         sheet[top : top + height, left : left + width] = image
     with atomic_path(path) as temporary:
-        encoded, png = cv2.imencode(".png", sheet)
+        suffix = ".jpg" if Path(path).suffix.lower() in (".jpg", ".jpeg") else ".png"
+        encoded, picture = cv2.imencode(suffix, sheet)
         assert encoded
-        temporary.write_bytes(png.tobytes())
+        temporary.write_bytes(picture.tobytes())
     return Path(path)
 
 

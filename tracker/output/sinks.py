@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -66,10 +67,17 @@ class TextSink(Sink):
 
 
 class VideoSink(Sink):
-    """H.264 video with the tracks drawn in; of a video file, with its times and its sound."""
+    """H.264 video with the tracks drawn in; of a video file, with its times and its sound.
 
-    def __init__(self, path: Path, frame_rate: float, frames: Frames) -> None:
+    Args:
+        class_names: to be drawn behind the ids; None where everybody is of one class. So they are for the other sinks.
+    """
+
+    def __init__(
+        self, path: Path, frame_rate: float, frames: Frames, class_names: Mapping[int, str] | None = None
+    ) -> None:
         self._frames = frames
+        self._class_names = class_names
         self._writer = VideoWriter(path, frame_rate, frames.size)
         if (video := frames.video) is not None:
             self._writer = VideoWriter(path, frame_rate, frames.size, video.time_base, video.path, video.start)
@@ -78,21 +86,23 @@ class VideoSink(Sink):
 
     def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
         if image is not None:
-            self._writer.write(draw_tracks(image, tracks, self._trails), self._frames.time_of(frame_index))
+            drawn = draw_tracks(image, tracks, self._trails, self._class_names)
+            self._writer.write(drawn, self._frames.time_of(frame_index))
 
 
 class SheetSink(Sink):
-    """A PNG of annotated frames, evenly spread over the sequence.
+    """A picture of annotated frames, evenly spread over the sequence.
 
     Args:
-        path: the PNG.
+        path: of the picture, .png or .jpg.
         length: frames of the sequence; None where nobody knows, and then every hundredth frame is taken.
     """
 
     COUNT, COLUMNS, WIDTH = 6, 2, 640  # frames; of them side by side; pixels of one
 
-    def __init__(self, path: Path, length: int | None) -> None:
+    def __init__(self, path: Path, length: int | None, class_names: Mapping[int, str] | None = None) -> None:
         self._path = path
+        self._class_names = class_names
         self._every = max(length // self.COUNT, 1) if length else 100
         self._trails = Trails()
         self._images: list[Image] = []
@@ -105,7 +115,7 @@ class SheetSink(Sink):
         if image is None or not wanted:
             self._trails.update(tracks)
             return
-        drawn = draw_tracks(image, tracks, self._trails)
+        drawn = draw_tracks(image, tracks, self._trails, self._class_names)
         height = round(drawn.shape[0] * self.WIDTH / drawn.shape[1])
         self._images.append(np.asarray(cv2.resize(drawn, (self.WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8))
 
@@ -117,10 +127,11 @@ class SheetSink(Sink):
 class WindowSink(Sink):
     """A live window; closing it, or pressing q, ends the run early."""
 
-    def __init__(self) -> None:
+    def __init__(self, class_names: Mapping[int, str] | None = None) -> None:
+        self._class_names = class_names
         self._trails = Trails()
         super().__init__()
 
     def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
-        if image is not None and not show(draw_tracks(image, tracks, self._trails)):
+        if image is not None and not show(draw_tracks(image, tracks, self._trails, self._class_names)):
             raise StopTracking

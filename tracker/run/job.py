@@ -9,7 +9,7 @@ from typing import Literal
 
 from tracker.core.config import TrackerConfig
 from tracker.errors import InputError
-from tracker.input.detector_names import chooses_classes
+from tracker.input.detection.names import chooses_classes
 from tracker.input.live.source import RECONNECT
 from tracker.input.sequences import Sequence
 from tracker.run.account import Account

@@ -9,12 +9,12 @@ from pathlib import Path
 from embedding.extras import require_package
 from tracker.errors import InputError
 from tracker.files.apart import Named, require_apart
-from tracker.input.detector_names import ONNX
+from tracker.input.detection.names import ONNX
 from tracker.input.images import IMAGE_SUFFIXES
 from tracker.input.sequences import Sequence, find_detections
 from tracker.run.job import Job
 
-SUFFIXES = {"--video": (".mp4",), "--sheet": (".png",), "--table": (".csv", ".parquet")}
+SUFFIXES = {"--video": (".mp4",), "--sheet": (".png", ".jpg", ".jpeg"), "--table": (".csv", ".parquet")}
 
 
 def require_outputs(jobs: list[Job], others: Iterable[Named] = (), read: Iterable[Named] = ()) -> None:

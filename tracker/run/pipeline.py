@@ -69,10 +69,9 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
         outputs = stack.enter_context(Outputs(job.sequence.name, sinks))
         try:
             tracked = observer.watch(track(job, tracker, observed, descriptor, clock), tracker)
-            patience: int | None = 2 * job.config.max_age + 100  # a track that is not reported for so long has ended
             if job.delay is not None:
-                tracked, patience = delayed(tracked, job.config.high_confidence, rate, job.delay, clock), None
-            tracked = in_order(tracked, patience)
+                tracked = delayed(tracked, job.config.high_confidence, rate, job.delay, clock)
+            tracked = in_order(tracked, None if job.delay is not None else 2 * job.config.max_age + 100)
             for frame_index, image, detections, tracks in tracked:
                 with clock.measure("writing"):
                     outputs.write(frame_index, image, tracks)

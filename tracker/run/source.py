@@ -11,11 +11,11 @@ from embedding.progress import say
 from tracker.core.detections import Detections, Image
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, read_detections
-from tracker.input.detector_names import chosen_ids, wanted_classes, with_classes
+from tracker.input.detection.names import chosen_ids, wanted_classes, with_classes
+from tracker.input.detection.tiles import Tiled
 from tracker.input.frames import Frames, picture_size
 from tracker.input.numbering import renumbered
 from tracker.input.sequences import Sequence, find_detections
-from tracker.input.tiles import Tiled
 from tracker.run.clock import Clock
 
 MAX_GAP = 1_000_000  # frames from one with a detection to the next: nine hours at 30 a second

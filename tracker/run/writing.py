@@ -89,19 +89,20 @@ def sinks_of(job: Job, frames: Frames | None, class_names: Mapping[int, str]) ->
     """Where the tracks of each frame go in the end; nothing is opened yet."""
     is_live = frames is not None and frames.length is None
     sinks: list[Sink] = []
+    drawn = class_names if job.chooses_classes else None
     if job.out is not None:
         sinks.append(_result_sink(job, job.out, is_live, class_names))
     if job.video is not None:
         assert frames is not None
-        sinks.append(VideoSink(job.video, frame_rate(job, frames), frames))
+        sinks.append(VideoSink(job.video, frame_rate(job, frames), frames, drawn))
     if job.sheet is not None:
-        sinks.append(SheetSink(job.sheet, job.sequence.length or (frames.length if frames else None)))
+        sinks.append(SheetSink(job.sheet, job.sequence.length or (frames.length if frames else None), drawn))
     if job.table is not None:
         from tracker.output.table import TableSink
 
         sinks.append(TableSink(job.table, class_names))
     if job.show:
-        sinks.append(WindowSink())
+        sinks.append(WindowSink(drawn))
     return sinks
 
 

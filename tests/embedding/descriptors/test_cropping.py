@@ -24,9 +24,21 @@ def test_a_box_of_the_crops_size_is_copied(aspect: Aspect) -> None:
 
 
 def test_a_box_that_shrinks_is_averaged() -> None:
-    crops, _ = cut_crops(IMAGE, [[0, 0, 128, 192]])
-    blocks = IMAGE[:192, :128].reshape(64, 3, 64, 2, 3).mean(axis=(1, 3))
-    assert np.abs(crops[0] - blocks).max() <= 0.5 + 1e-9  # rounding
+    for width, height in ((64, 192), (128, 128)):
+        crops, _ = cut_crops(IMAGE, [[0, 0, width, height]])
+        blocks = IMAGE[:height, :width].reshape(64, height // 64, 64, width // 64, 3).mean(axis=(1, 3))
+        assert np.abs(crops[0] - blocks).max() <= 0.5 + 1e-9  # rounding
+
+
+@pytest.mark.parametrize("size", [(529, 611), (255, 511), (300, 299), (128, 600)])
+def test_halving_a_large_box_is_averaging_but_for_a_few_pixels_at_its_borders(size: tuple[int, int]) -> None:
+    y, x = np.mgrid[0:640, 0:640].astype(np.float32)
+    waves = 128 + 60 * np.sin(x / 40) + 60 * np.cos(y / 30)
+    image = np.repeat(waves[..., None], 3, axis=2).astype(np.uint8)
+    crop = cut_crops(image, [[3, 5, 3 + size[0], 5 + size[1]]])[0][0].astype(int)
+    plain = cv2.resize(image[5 : 5 + size[1], 3 : 3 + size[0]], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    assert np.abs(crop - plain).mean() < 1.5
+    assert np.abs(crop - plain).max() < 8
 
 
 @pytest.mark.parametrize(

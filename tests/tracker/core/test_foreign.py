@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tracker import Detections, Tracker
-from tracker.core.foreign import as_detections
+from tracker.core.checks import as_detections
 
 BOXES = np.array([[10.0, 20, 40, 100], [50, 20, 80, 90]])
 SCORES = np.array([0.9, 0.5])

@@ -10,9 +10,9 @@ import pytest
 from tracker.core.boxes import iou, tlwh_to_xyxy
 from tracker.core.detections import Detections
 from tracker.errors import InputError
+from tracker.input.detection.onnx_detector import OnnxDetector
 from tracker.input.detectors import is_detector, load_detector
 from tracker.input.frames import open_frames
-from tracker.input.onnx_detector import OnnxDetector
 
 SIDE = 96  # of the networks' input, pixels
 CELLS = 12 * 12 + 6 * 6 + 3 * 3

@@ -47,7 +47,7 @@ def everything(folder: Path) -> dict[str, bytes]:
         (["--out", "x.txt", "--json", "./x.txt"], "--json x.txt: is --out of S's file too"),
         (["--out", "x.txt", "--table", "S/det/det.csv/t.csv", "--json", "S/det/det.txt"], "is the detections of S"),
         (["--out", "x.txt", "--sheet", "S/img1/sheet.png"], "lies among the frames of S"),
-        (["--out", "x.txt", "--sheet", "sheet.jpg"], "expected a name that ends in .png"),
+        (["--out", "x.txt", "--sheet", "sheet.gif"], "expected a name that ends in .png or .jpg"),
         (["--out", "x.txt", "--video", "v.avi"], "expected a name that ends in .mp4"),
         (["--out", "x.txt", "--table", "c.yaml/t.csv"], "cannot be written: Not a directory"),
         (["--out", "x.txt", "--table", "/proc/none/t.csv"], "cannot be written"),

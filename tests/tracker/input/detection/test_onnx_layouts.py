@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tracker.errors import InputError
+from tracker.input.detection.onnx_detector import OnnxDetector
 from tracker.input.detectors import class_names_of, load_detector
-from tracker.input.onnx_detector import OnnxDetector
 
 CELLS = 12 * 12 + 6 * 6 + 3 * 3
 IMAGE = np.zeros((64, 128, 3), np.uint8)  # padded into the upper half of the input

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from tracker.errors import InputError
-from tracker.input.coco_names import COCO_NAMES
+from tracker.input.detection.coco_names import COCO_NAMES
 
 DETECTORS = "fastestdet, hog, torchvision:NAME or FILE.onnx"
 DEFAULT = "fastestdet"  # which ships with us

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.input.onnx_network import Floats, OnnxNetwork, Size
+from tracker.input.detection.onnx_network import Floats, OnnxNetwork, Size
 
 STRIDES = ((8, 16, 32), (8, 16, 32, 64))  # pixels a cell
 NO_BOXES = frozenset({"segment", "classify"})  # tasks whose output is read otherwise

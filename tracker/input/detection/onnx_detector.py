@@ -1,4 +1,4 @@
-"""YOLO-style detectors from an ONNX file; `tracker.input.onnx_layouts` says which."""
+"""YOLO-style detectors from an ONNX file; `tracker.input.detection.onnx_layouts` says which."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tracker.core.boxes import non_maximum_suppression
 from tracker.core.detections import Detections, FloatArray, Image
 from tracker.errors import InputError
-from tracker.input.detector_names import Wanted, chosen_ids, names_of_classes
-from tracker.input.onnx_layouts import BLANK, Found, UnknownLayout, layouts, recognise
-from tracker.input.onnx_network import Floats, OnnxNetwork, Size
+from tracker.input.detection.names import Wanted, chosen_ids, names_of_classes
+from tracker.input.detection.onnx_layouts import BLANK, Found, UnknownLayout, layouts, recognise
+from tracker.input.detection.onnx_network import Floats, OnnxNetwork, Size
 
 MAX_OVERLAP = 0.5  # IoU above which the better of two boxes of a class stays
 GREY = 114.0  # of the padding the YOLO family trains with
@@ -25,7 +25,7 @@ class OnnxDetector:
 
     Args:
         path: the network; one input [1, 3, H, W], one output of a known shape.
-        wanted: classes to keep, see `tracker.input.detector_names`; without it people where the file names a class
+        wanted: classes to keep, see `tracker.input.detection.names`; without it people where the file names a class
             so, or has COCO's 80 classes without names; all of any other.
 
     Attributes:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tracker.core.detections import Detections
-from tracker.input.tiles import Tiled, parts
+from tracker.input.detection.tiles import Tiled, parts
 
 
 @pytest.mark.parametrize("size", [(1920, 1080), (640, 480), (7, 5), (1, 1)])

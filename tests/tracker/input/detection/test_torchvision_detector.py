@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-import tracker.input.torchvision_detector as detection
+import tracker.input.detection.torchvision_detector as detection
 from embedding.errors import InputError
+from tracker.input.detection.torchvision_detector import TorchvisionDetector
 from tracker.input.detectors import load_detector
-from tracker.input.torchvision_detector import TorchvisionDetector
 
 NAME = "ssdlite320_mobilenet_v3_large"
 

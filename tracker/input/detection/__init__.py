@@ -1,0 +1,1 @@
+"""Detectors: how they are named, networks in ONNX files and of torchvision, parts of a picture, the one that ships."""
