@@ -198,7 +198,7 @@ for path in sorted(Path({str(tmp_path)!r}).glob("[0-9]*.onnx")):
     except InputError as error:
         print("line", len(str(error).splitlines()))
 """
-    checkout = Path(__file__).resolve().parents[3]
+    checkout = Path(__file__).resolve().parents[4]
     done = subprocess.run([sys.executable, "-c", program], cwd=checkout, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     said = done.stdout.splitlines()
