@@ -1,4 +1,4 @@
-"""Our presets and the motion-only trackers of `trackers` on the same boxes of the same sequences, scored alike."""
+"""Our presets and the motion-only trackers of other packages on the same boxes of the same sequences, scored alike."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def compare(
     Args:
         root: where the sequences lie.
         det: their detections.
-        with_peers: those of `trackers` too; BoT-SORT with its camera compensation only where there are frames.
+        with_peers: those of other packages too; BoT-SORT with its camera compensation only where there are frames.
         names: sequences; `all` stands for all below the root.
         descriptors: `deepsort` and `flatsort` also get the features of each, for which there must be frames.
 
@@ -91,11 +91,11 @@ def _entries(with_peers: bool, descriptors: Sequence[str], with_frames: bool) ->
             chosen[f"{preset}, {descriptor}"] = Entry(_ours(preset), descriptor)
     if with_peers:
         for peer in peers():
-            if peer.package == "trackers" and peer.is_installed:
-                chosen[peer.label] = Entry(_roboflow(peer))
+            if peer.read is not None and not peer.features and peer.is_installed:
+                chosen[peer.label] = Entry(_theirs(peer))
                 if peer.name == "BoTSORT" and with_frames:
                     compensated = _camera_compensated(peer)
-                    chosen[compensated.label] = Entry(_roboflow(compensated), sees_frames=True)
+                    chosen[compensated.label] = Entry(_theirs(compensated), sees_frames=True)
     return chosen
 
 
@@ -143,16 +143,15 @@ def _ours(preset: str, **overrides: object) -> Callable[[], Track]:
     return make
 
 
-def _roboflow(peer: Contender) -> Callable[[], Track]:
+def _theirs(peer: Contender) -> Callable[[], Track]:
     def make() -> Track:
         update, prepare = peer.make()
+        read = peer.read
+        assert read is not None
 
         def track(detections: Detections, image: Image | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             arguments = prepare(detections)
-            found = update(*arguments) if image is None else update(*arguments, frame=image)
-            ids = np.array([] if found.tracker_id is None else found.tracker_id, np.int64)
-            named = ids >= 0  # -1: not a track yet
-            return ids[named], found.xyxy[named].astype(np.float64), found.confidence[named]
+            return read(update(*arguments) if image is None else update(*arguments, frame=image))
 
         return track
 

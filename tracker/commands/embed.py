@@ -6,6 +6,7 @@ missing; this is for other programs, and for features that several runs share.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ import typer
 from embedding.progress import progress_shown
 from tracker.errors import InputError
 from tracker.files.apart import require_apart
-from tracker.files.motchallenge import write_detections_npy
+from tracker.files.motchallenge import DetectionTable, write_detections_npy
 from tracker.input.sequences import find_sequences
 from tracker.run.outputs import files_of
 from tracker.run.pipeline import embed
@@ -43,8 +44,12 @@ def main(
     for sequence in sequences:
         path = Path(out.replace("{seq}", sequence.name))
         with progress_shown() as progress:
-            table = embed(sequence, det, descriptor, progress)
-        if table.features is None:
-            raise InputError(f"{sequence.name}: {det} detects nothing")
-        write_detections_npy(path, table.frames, table.boxes, table.scores, table.features)
+            table = embed(sequence, det, descriptor, progress, write=(path, partial(_write, f"{sequence.name}: {det}")))
+        assert table.features is not None
         print(f"{sequence.name}: {len(table)} detections with {table.features.shape[1]} features each -> {path}")
+
+
+def _write(what: str, path: Path, table: DetectionTable) -> None:
+    if table.features is None:
+        raise InputError(f"{what} detects nothing")
+    write_detections_npy(path, table.frames, table.boxes, table.scores, table.features)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from glob import escape
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +19,7 @@ from embedding.errors import FeatureError
 from embedding.progress import say
 from tracker.errors import InputError
 from tracker.files.cache import kept_path
+from tracker.files.journal import Journal
 from tracker.files.motchallenge import DetectionTable, read_detections, write_detections_npy
 from tracker.input.ahead import Ahead
 from tracker.input.frames import Frames
@@ -26,6 +29,8 @@ from tracker.run.source import Observed
 if TYPE_CHECKING:
     from embedding import Descriptor
 
+Known = Callable[[int], "np.ndarray | None"]  # frame -> features [N, D] that were computed before
+
 BATCH = 16  # crops that a network takes together; more gain nothing on a CPU
 MOST_FRAMES = 8  # that wait for a batch to be full: 50 MB at 1920x1080
 DESCRIBED_AHEAD = 8  # frames with features that wait at most: 50 MB at 1920x1080
@@ -33,16 +38,21 @@ DESCRIBED_AHEAD = 8  # frames with features that wait at most: 50 MB at 1920x108
 
 @contextmanager
 def described_ahead(
-    observed: Iterable[Observed], descriptor: Descriptor, frames: Frames, clock: Clock
+    observed: Iterable[Observed],
+    descriptor: Descriptor,
+    frames: Frames,
+    clock: Clock,
+    known: Known = lambda frame: None,
 ) -> Iterator[Iterator[Observed]]:
     """The detections of each frame with features, computed in threads of their own while others track.
 
     Args:
         observed: what to describe, with images that come from `frames`.
+        known: features of a frame that were computed before; None where they were not.
     """
     # Live frames do not wait for each other.
     batch, workers = (1, 1) if frames.length is None else (BATCH, os.cpu_count() or 1)
-    ahead = Ahead(describe(observed, descriptor, batch, workers, clock), DESCRIBED_AHEAD, name="describe")
+    ahead = Ahead(describe(observed, descriptor, batch, workers, clock, known), DESCRIBED_AHEAD, name="describe")
     try:
         yield iter(ahead)
     finally:
@@ -56,6 +66,7 @@ def describe(
     batch: int = BATCH,
     workers: int = 1,
     clock: Clock | None = None,
+    known: Known = lambda frame: None,
 ) -> Iterator[Observed]:
     """The detections of each frame with features, those of several frames at once where they are few.
 
@@ -68,20 +79,26 @@ def describe(
     with ThreadPoolExecutor(workers, "describe") as pool:
         waiting: deque[Future[list[Observed]]] = deque()
         for group in _groups(observed, batch):
-            waiting.append(pool.submit(together, group, descriptor))
+            waiting.append(pool.submit(together, group, descriptor, [known(frame) for frame, *_ in group]))
             if len(waiting) == workers:
                 yield from waiting.popleft().result()
         for described in waiting:
             yield from described.result()
 
 
-def _describe_together(frames: list[Observed], descriptor: Descriptor) -> list[Observed]:
-    images = [image for _, image, _ in frames if image is not None]
-    with frames_named([frame_index for frame_index, image, _ in frames if image is not None]):
-        features = descriptor.describe_frames(images, [detections.boxes for *_, detections in frames])
+def _describe_together(
+    frames: list[Observed], descriptor: Descriptor, known: list[np.ndarray | None]
+) -> list[Observed]:
+    fits = [one is not None and len(one) == len(found) for one, (*_, found) in zip(known, frames, strict=True)]
+    new = [observed for observed, is_known in zip(frames, fits, strict=True) if not is_known]
+    images = [image for _, image, _ in new if image is not None]
+    features: Iterator[np.ndarray] = iter(())
+    if images:
+        with frames_named([frame_index for frame_index, image, _ in new if image is not None]):
+            features = iter(descriptor.describe_frames(images, [detections.boxes for *_, detections in new]))
     return [
-        (frame_index, image, found.with_features(of_frame))
-        for (frame_index, image, found), of_frame in zip(frames, features, strict=True)
+        (frame_index, image, found.with_features(of_frame if is_known and of_frame is not None else next(features)))
+        for (frame_index, image, found), of_frame, is_known in zip(frames, known, fits, strict=True)
     ]
 
 
@@ -114,7 +131,8 @@ def _groups(frames: Iterable[Observed], batch: int) -> Iterator[list[Observed]]:
 class FeatureCache:
     """Features kept beside a result, for later runs over the same frames and detections by the same descriptor.
 
-    The file is DeepSORT's .npy and can itself be given as `--det`.
+    The file is DeepSORT's .npy and can itself be given as `--det`. While they are computed they are in a journal, from
+    which a run goes on that follows one which was killed. As a context manager it holds the journal.
 
     Args:
         out: the result file.
@@ -126,7 +144,23 @@ class FeatureCache:
     def __init__(self, out: Path, descriptor: str, frames: Path, table: DetectionTable) -> None:
         self.path = kept_path(out, descriptor, ".npy", frames, table, descriptor)
         self._table = table
-        self._parts: dict[int, np.ndarray] = {}
+        self._journal = Journal(self.path.with_name(f"{self.path.name}.journal"))
+
+    def __enter__(self) -> FeatureCache:
+        for other in journals_beside(self.path):  # of footage or detections that are no more
+            if other != self._journal.path:
+                other.unlink(missing_ok=True)
+        self._journal.__enter__()
+        if len(self._journal):
+            say(f"{self.path.name}: goes on after {len(self._journal)} frames that were described before")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None and issubclass(kind, Exception):  # bad input: mended, it is other input
+            self._journal.remove()
+        self._journal.__exit__(kind, error, trace)
 
     def read(self) -> DetectionTable | None:
         """The detections with the features of an earlier run; None where there was none."""
@@ -142,20 +176,48 @@ class FeatureCache:
             return None
         return replace(table, features=features)
 
+    def known(self, frame: int) -> np.ndarray | None:
+        """The features of a frame from a run that was killed; None where they are to be computed."""
+        return self._journal.get(frame)
+
     def keeping(self, described: Iterable[Observed]) -> Iterator[Observed]:
-        """The same frames, whose features are remembered as they pass."""
+        """The same frames, whose features are written down as they pass."""
         for frame_index, image, detections in described:
-            if detections.features is not None:
-                self._parts[frame_index] = detections.features
+            if detections.features is not None and len(detections):
+                self._journal.append(frame_index, detections.features)
             yield frame_index, image, detections
 
     def save(self) -> None:
         """Keep what has passed, if it covers every detection; where that cannot be, a line says so."""
         table = self._table
-        if not self._parts or sum(map(len, self._parts.values())) != len(table):
+        parts = [part for frame in self._journal if (part := self._journal.get(frame)) is not None]
+        if not parts or sum(map(len, parts)) != len(table):
             return
-        features = np.concatenate([self._parts[frame] for frame in sorted(self._parts)])
         try:
-            write_detections_npy(self.path, table.frames, table.boxes, table.scores, features)
+            write_detections_npy(self.path, table.frames, table.boxes, table.scores, np.concatenate(parts))
         except InputError as error:  # the tracks are what was asked for
             say(f"{error}; its features are not kept")
+        self.discard()
+
+    def discard(self) -> None:
+        """Forget the journal: everything is written elsewhere."""
+        self._journal.remove()
+
+
+def journals_beside(path: Path) -> list[Path]:
+    """Journals of the same result and descriptor, whatever they were computed from."""
+    beginning = path.name[: -len(path.suffix)].rpartition("-")[0]
+    return sorted(path.parent.glob(f"{escape(beginning)}-????????????.npy.journal"))
+
+
+@contextmanager
+def kept_and_described(
+    observed: Iterable[Observed], descriptor: Descriptor, frames: Frames, clock: Clock, cache: FeatureCache | None
+) -> Iterator[Iterator[Observed]]:
+    """As `described_ahead`; what the cache's journal knows is taken from there, what it does not is written down."""
+    if cache is None:
+        with described_ahead(observed, descriptor, frames, clock) as described:
+            yield described
+        return
+    with cache, described_ahead(observed, descriptor, frames, clock, cache.known) as described:
+        yield cache.keeping(described)

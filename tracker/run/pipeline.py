@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from tracker.input.sequences import Sequence
 from tracker.output.sinks import StopTracking
 from tracker.run.account import Observer
 from tracker.run.clock import Clock
-from tracker.run.features import described_ahead, frames_named
+from tracker.run.features import FeatureCache, frames_named, kept_and_described
 from tracker.run.identities import in_order
 from tracker.run.job import Job, Summary, require_possible
 from tracker.run.offline import TrackRecord
@@ -35,6 +36,8 @@ from tracker.run.writing import Outputs, frame_rate, improved, provisional_sinks
 
 if TYPE_CHECKING:
     from embedding import Descriptor
+
+Write = tuple[Path, Callable[[Path, DetectionTable], None]]  # a file, and what writes detections with features to it
 
 
 def run(job: Job, progress: Progress = unseen) -> Summary:
@@ -61,8 +64,8 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
         length = count_frames(job.sequence, found, frames)
         observed = observe(job.sequence, job.detections, found, frames, clock)
         if descriptor is not None and frames is not None and job.embed_when == "always":
-            observed = stack.enter_context(described_ahead(observed, descriptor, frames, clock))
-            observed, descriptor = cache.keeping(observed) if cache else observed, None
+            observed = stack.enter_context(kept_and_described(observed, descriptor, frames, clock, cache))
+            descriptor = None
         rate = frame_rate(job, frames)
         second_pass = SecondPass(job.config.high_confidence, rate) if job.second_pass == "link" else None
         sinks = provisional_sinks_of(job) if job.is_offline else sinks_of(job, frames, class_names)
@@ -141,6 +144,7 @@ def embed(
     descriptor: str = "default",
     progress: Progress = unseen,
     table: DetectionTable | None = None,
+    write: Write | None = None,
 ) -> DetectionTable:
     """The detections of a sequence with features, as `run` would compute them.
 
@@ -148,6 +152,7 @@ def embed(
         sequence, detections, descriptor: as a job's.
         table: the detections, where they are read already.
         progress: is told the frames done and the frames in all.
+        write: where to and how the result is written: what a killed run had computed is read from a journal there.
 
     Raises:
         InputError: something is missing or unreadable, the detections have features, or there are none.
@@ -165,11 +170,18 @@ def embed(
     from embedding import Descriptor
     from tracker.input.frames import open_frames
 
-    loaded, clock, rows = Descriptor.load(descriptor), Clock(), []
+    loaded, clock, rows, cache = Descriptor.load(descriptor), Clock(), [], None
+    if write is not None and isinstance(found, DetectionTable) and isinstance(source, Path):
+        cache = FeatureCache(write[0], loaded.name, source, found)
     with open_frames(source) as frames:
         observed = observe(sequence, detections, found, frames, clock)
-        with described_ahead(observed, loaded, frames, clock) as described:
+        with kept_and_described(observed, loaded, frames, clock, cache) as described:
             for done, (frame_index, _, here) in enumerate(described, start=1):
                 rows.append((frame_index, here))
                 progress(sequence.name, done, frames.length)
-    return DetectionTable.of_frames(rows)
+            found = DetectionTable.of_frames(rows)
+            if write is not None:
+                write[1](write[0], found)
+            if cache is not None:
+                cache.discard()
+    return found

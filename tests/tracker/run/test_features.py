@@ -14,10 +14,15 @@ import pytest
 import tracker.run.features
 from embedding import Descriptor
 from tracker import Detections, InputError
-from tracker.files.motchallenge import read_detections
+from tracker.core.config import load_config
+from tracker.files.motchallenge import read_detections, write_detections_npy
+from tracker.files.tables import DetectionTable
+from tracker.input.sequences import find_sequence
 from tracker.run.clock import Clock
 from tracker.run.features import MOST_FRAMES, FeatureCache, described_ahead
 from tracker.run.features import describe as describe_frames
+from tracker.run.job import Job
+from tracker.run.pipeline import embed, run
 from tracker.run.source import Observed
 
 LENGTH = 16
@@ -124,10 +129,12 @@ def test_batches_side_by_side_keep_their_order(detections: Path, tmp_path: Path,
     cache = FeatureCache(tmp_path / "out.txt", "slow", detections, table)
     assert cache.read() is None
     frames: list[Observed] = [(f, np.full((9, 9, 3), f, np.uint8), table.at(f)) for f in range(1, LENGTH + 1)]
-    found = [(frame, seen.features) for frame, _, seen in cache.keeping(describe_frames(frames, describe, 1, workers))]
+    with cache:
+        described = cache.keeping(describe_frames(frames, describe, 1, workers))
+        found = [(frame, seen.features) for frame, _, seen in described]
+        cache.save()
     assert [frame for frame, _ in found] == list(range(1, LENGTH + 1))
     assert all(features is not None and (features == frame).all() for frame, features in found)
-    cache.save()
     kept = read_detections(cache.path)
     np.testing.assert_array_equal(kept.features, kept.frames[:, None])
     slow.fails_at = 9
@@ -150,3 +157,67 @@ def test_frames_without_anybody_do_not_pile_up(monkeypatch: pytest.MonkeyPatch, 
 
     waiting = [pulled - frame for frame, *_ in describe_frames(watched(), Descriptor.load("pixels"))]
     assert max(waiting) == limit - 1
+
+
+class Counting:
+    """Says how many boxes it has described."""
+
+    name, dimension = "counting-1", 4
+    count = 0
+
+    def __call__(self, image: np.ndarray, boxes: Any) -> np.ndarray:
+        self.count += len(boxes)
+        return np.repeat(np.asarray(boxes, np.float32)[:, :1], 4, axis=1) + 1
+
+
+@pytest.fixture
+def sequence(tmp_path: Path, detections: Path) -> Path:
+    import cv2
+
+    (tmp_path / "S/img1").mkdir(parents=True)
+    for frame in range(1, LENGTH + 1):
+        cv2.imwrite(str(tmp_path / f"S/img1/{frame:06}.png"), np.full((120, 320, 3), 10 * frame, np.uint8))
+    return tmp_path / "S"
+
+
+@pytest.mark.parametrize("command", ["track", "embed"])
+def test_a_killed_run_goes_on_where_it_was(
+    sequence: Path, detections: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    def described(out: Path, killed_at: int | None = None) -> int:
+        counting = Counting()
+        monkeypatch.setattr("embedding.descriptor.Descriptor.load", lambda name: Descriptor(counting))
+
+        def progress(doing: str, done: float, total: float | None) -> None:
+            if done == killed_at:
+                raise KeyboardInterrupt
+
+        found = find_sequence(str(sequence))
+        if command == "track":
+            run(Job(found, load_config("flatsort"), str(detections), "counting", out), progress)
+        else:
+            embed(found, str(detections), "counting", progress, write=(out, save))
+        return counting.count
+
+    def save(path: Path, table: DetectionTable) -> None:
+        assert table.features is not None
+        write_detections_npy(path, table.frames, table.boxes, table.scores, table.features)
+
+    whole, cut = (tmp_path / name / "out.txt" for name in ("whole", "cut"))
+    assert described(whole) == 3 * LENGTH
+    with pytest.raises(KeyboardInterrupt):
+        described(cut, killed_at=10)
+    assert [path.suffix for path in cut.parent.iterdir()] == [".journal"]
+    assert described(cut) <= 3 * (LENGTH - 9)  # those that were described before are not again
+    assert cut.read_bytes() == whole.read_bytes()
+    assert {path.name for path in cut.parent.iterdir()} == {path.name for path in whole.parent.iterdir()}
+
+
+def test_a_journal_of_other_footage_is_removed_and_not_read(tmp_path: Path, detections: Path) -> None:
+    table = read_detections(detections)
+    with FeatureCache(tmp_path / "out.txt", "d-1", detections, table) as cache:
+        list(cache.keeping([(1, None, table.at(1).with_features(np.ones((3, 2))))]))
+    other = table.select(np.arange(6))
+    with FeatureCache(tmp_path / "out.txt", "d-1", detections, other) as cache:
+        assert cache.known(1) is None
+    assert not list(tmp_path.glob("*.journal"))

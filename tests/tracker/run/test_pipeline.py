@@ -307,7 +307,7 @@ def test_an_improved_video_shows_the_improved_tracks(rendered: Path, tmp_path: P
 # --- stopping --------------------------------------------------------------------------------------------------------
 
 
-def test_an_interrupted_run_leaves_nothing(rendered: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_leaves_nothing_but_what_it_had_described(rendered: Path, tmp_path: Path) -> None:
     def interrupt(doing: str, done: float, total: float | None) -> None:
         assert total == LENGTH
         if done == 5:
@@ -315,7 +315,7 @@ def test_an_interrupted_run_leaves_nothing(rendered: Path, tmp_path: Path) -> No
 
     with pytest.raises(KeyboardInterrupt):
         run(job(rendered, tmp_path / "out.txt", video=tmp_path / "out.mp4", table=tmp_path / "out.csv"), interrupt)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.suffix for path in tmp_path.iterdir()] == [".journal"]
 
 
 def test_frames_of_every_number_are_told_to_the_tracker(folder: Path, tmp_path: Path) -> None:
