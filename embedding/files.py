@@ -233,7 +233,7 @@ def _move_to_end(place: Path) -> None:
 
 
 def _temporary(place: Path) -> Path:
-    drawn = f"{_machine()}{secrets.token_hex((RANDOM - 8) // 2)}"
+    drawn = f"{this_machine()}{secrets.token_hex((RANDOM - 8) // 2)}"
     return place.with_name(f".{place.stem[:STEM]}.part-{drawn}{place.suffix}")
 
 
@@ -353,13 +353,13 @@ def _remove_abandoned(place: Path) -> None:
     with suppress(OSError):
         for old in place.parent.glob(name):
             with suppress(OSError):
-                ours = f".part-{_machine()}" in old.name  # its lock is known here
+                ours = f".part-{this_machine()}" in old.name  # its lock is known here
                 if (ours or time.time() - old.lstat().st_mtime > ABANDONED) and _is_unheld(old):
                     old.unlink()
 
 
 @cache
-def _machine() -> str:
+def this_machine() -> str:
     """Eight hexadecimal digits of this machine since it was started; containers on it share them."""
     try:
         name = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -168,7 +169,7 @@ class ClosedForm(CropDescriptor):
                 for name, size in zip(PARTS, (ColourWords.size(len(words)), StripeGaussians.size()), strict=True)
             ]
             joint = _affine(columns, "joint", sum(len(part.offset) for part in parts))
-        except (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, LookupError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
             raise InputError(f"{path}: cannot be read ({reason}), {EXPECTED}") from error
         if len(joint.offset) != DIMENSION or not isinstance(record, dict):

@@ -108,7 +108,7 @@ def _open(path: Path, device: str, threads: int) -> Any:
     options.intra_op_num_threads = threads
     providers = list(dict.fromkeys([PROVIDERS[device], PROVIDERS["cpu"]]))
     try:
-        return onnxruntime.InferenceSession(path, options, providers=providers)
+        return onnxruntime.InferenceSession(path, options, providers=providers, enable_fallback=0)
     except Exception as error:  # onnxruntime's own exceptions have no common class
         raise InputError(f"{path}: cannot be read as a network ({_first_line(error)})") from error
 

@@ -193,7 +193,7 @@ def test_what_killed_runs_left_goes_what_others_write_stays(tmp_path: Path) -> N
     hour_ago = time.time() - ABANDONED - 60
     left = tmp_path / f".a.part-{'0' * RANDOM}.txt"
     young = tmp_path / f".a.part-{'1' * RANDOM}.txt"  # of another machine, whose locks may not show here
-    ours = tmp_path / f".a.part-{files._machine()}{'1' * (RANDOM - 8)}.txt"
+    ours = tmp_path / f".a.part-{files.this_machine()}{'1' * (RANDOM - 8)}.txt"
     other = tmp_path / f".b.part-{'2' * RANDOM}.txt"
     for path in (left, young, ours, other):
         path.write_text("half")

@@ -108,9 +108,11 @@ class Tracker:
             >>> tracks.ids.tolist(), tracks.detection.tolist()
             ([1, 2], [0, 1])
         """
-        core, detections = self._core, as_detections(detections)
+        core = self._core
         affine = None if warp is None else checked_warp(warp)
         index = checked_frame_index(frame_index, core.frame_index if core.frames_seen else None)
+        if not isinstance(detections, Detections):
+            detections = as_detections(detections)
         return core.update(index, affine, detections, describe)
 
     def __repr__(self) -> str:

@@ -6,17 +6,16 @@ Learning is `embedding.training.adaptation`'s; here it gets its crops, and its w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from embedding.extras import require_package
 from embedding.progress import Progress, say, unseen
 from tracker.errors import InputError
 from tracker.files.cache import kept_path
+from tracker.files.folders import hidden_folder
 from tracker.files.motchallenge import DetectionTable, read_detections
 from tracker.footage.crops import (
     CropRule,
@@ -225,7 +224,7 @@ def _adapt(
     progress: Progress,
 ) -> AdaptationReport:
     names = tables[0][0].name if len(tables) == 1 else f"{len(tables)} sequences"
-    with _folder_beside(out) as folder:
+    with hidden_folder(out) as folder:
         pack = folder / "crops.npy"
         _pack(tables, pack, progress)
         progress(f"{names}, comparing descriptors", 0.0, 1)
@@ -249,18 +248,6 @@ def _pack(tables: list[tuple[Sequence, DetectionTable]], pack: Path, progress: P
     with CropWriter(pack) as writer:
         for sequence, boxes in linked:
             cut_boxes(sequence, rule.choose(boxes), rule, writer, progress)
-
-
-@contextmanager
-def _folder_beside(out: Path) -> Iterator[Path]:
-    """A hidden folder that is removed when the block ends. It shows at once whether `out` can be written."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = TemporaryDirectory(prefix=f".{out.stem}-", dir=out.parent)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from error
-    with folder as name:
-        yield Path(name)
 
 
 def _kept_report(weights: Path) -> tuple[str, str] | None:

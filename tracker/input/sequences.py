@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from embedding.errors import quoted, shortened
 from tracker.errors import InputError
 from tracker.files.formats.reading import STDIN
 from tracker.files.formats.yolo import is_label_folder
@@ -187,7 +188,7 @@ def _names(folder: Path) -> list[str]:
     try:
         return [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     except OSError as error:
-        raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
+        raise InputError(f"{shortened(folder)}: cannot be read: {error.strerror}") from None
 
 
 def _root(root: str | Path | None) -> Path | None:
@@ -240,13 +241,13 @@ def _read_seqinfo(path: Path) -> dict[str, str]:
         parser.read_string(path.read_text(encoding="utf-8-sig"))
         return dict(parser["Sequence"])
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        raise InputError(f"{shortened(path)}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not text, expected a [Sequence] section") from None
     except KeyError:
-        raise InputError(f"{path}: no [Sequence] section, found {parser.sections()}") from None
+        raise InputError(f"{path}: no [Sequence] section, found {shortened(parser.sections())}") from None
     except configparser.Error as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}, expected KEY=VALUE lines") from None
+        raise InputError(f"{path}: {shortened(error)}, expected KEY=VALUE lines") from None
 
 
 def _number(info: dict[str, str], key: str, folder: Path) -> float | None:
@@ -259,5 +260,5 @@ def _number(info: dict[str, str], key: str, folder: Path) -> float | None:
         value = 0.0
     if not 0.0 < value < 1e9 or (key != "frameRate" and value != int(value)):
         kind = "a positive number" if key == "frameRate" else "a positive integer"
-        raise InputError(f"{folder / 'seqinfo.ini'}: {key} is {info[key]!r}, expected {kind}")
+        raise InputError(f"{folder / 'seqinfo.ini'}: {key} is {quoted(info[key])}, expected {kind}")
     return value

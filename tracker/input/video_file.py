@@ -43,6 +43,8 @@ class VideoFile:
         self.path, self.name = path, str(path)
         self._container = container
         self._stream = container.streams.video[0]
+        if self._stream.codec_context is None:
+            raise InputError(f"{path}: cannot be opened: its video is in a format that nothing here decodes")
         # One thread costs least, and tracking goes on beside it; OpenCV's variable asks for more, 0 for one a core.
         asked = os.environ.get("OPENCV_FFMPEG_THREADS", "")
         self._threads = int(asked) if asked.isdecimal() else 1

@@ -89,16 +89,18 @@ def describe(
 def _describe_together(
     frames: list[Observed], descriptor: Descriptor, known: list[np.ndarray | None]
 ) -> list[Observed]:
-    fits = [one is not None and len(one) == len(found) for one, (*_, found) in zip(known, frames, strict=True)]
-    new = [observed for observed, is_known in zip(frames, fits, strict=True) if not is_known]
-    images = [image for _, image, _ in new if image is not None]
-    features: Iterator[np.ndarray] = iter(())
-    if images:
-        with frames_named([frame_index for frame_index, image, _ in new if image is not None]):
-            features = iter(descriptor.describe_frames(images, [detections.boxes for *_, detections in new]))
+    features = known
+    fit = (
+        not len(found) or (one is not None and len(one) == len(found))
+        for one, (*_, found) in zip(known, frames, strict=True)
+    )
+    if not all(fit):  # all of a group or none: the last bit of a feature depends on what is computed beside it
+        images = [image for _, image, _ in frames if image is not None]
+        with frames_named([frame_index for frame_index, image, _ in frames if image is not None]):
+            features = list(descriptor.describe_frames(images, [detections.boxes for *_, detections in frames]))
     return [
-        (frame_index, image, found.with_features(of_frame if is_known and of_frame is not None else next(features)))
-        for (frame_index, image, found), of_frame, is_known in zip(frames, known, fits, strict=True)
+        (frame_index, image, found if of_frame is None else found.with_features(of_frame))
+        for (frame_index, image, found), of_frame in zip(frames, features, strict=True)
     ]
 
 
