@@ -164,17 +164,18 @@ def detections_of(rows: Rows, strict: bool = False) -> DetectionTable:
         finite = _are_finite(features)
         if not finite.all():
             raise InputError(f"{rows.where(int(np.argmin(finite)))}: a feature is not finite, expected numbers")
-    has_area = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     table = DetectionTable(frames, boxes, scores, features, rows.class_ids, 0, rows.class_names)
-    if (frames[1:] >= frames[:-1]).all():
-        order: NDArray[np.generic] = has_area
+    del rows, frames, boxes, scores, features  # a million rows: what is not needed any more goes now
+    has_area = (table.boxes[:, 2] > table.boxes[:, 0]) & (table.boxes[:, 3] > table.boxes[:, 1])
+    if (table.frames[1:] >= table.frames[:-1]).all():
         if has_area.all():
             return table  # as it is: the features may be a file that is larger than the memory
+        order: NDArray[np.generic] = has_area
     else:
-        order = np.argsort(frames, kind="stable")
+        order = np.argsort(table.frames, kind="stable")
         order = order[has_area[order]]
     chosen = table.select(order)
-    chosen.dropped = len(frames) - len(chosen)
+    chosen.dropped = len(table) - len(chosen)
     return chosen
 
 
@@ -223,7 +224,7 @@ def _checked_columns(
     if not empty_boxes:
         for column, has_size in zip((4, 5), (boxes[:, 2:] > boxes[:, :2]).T, strict=True):
             _require(has_size, used, column, "a positive number of pixels", where)
-    scores = used[:, 6] if used.shape[1] == 7 else np.ones(len(used))
+    scores = used[:, 6].copy() if used.shape[1] == 7 else np.ones(len(used))
     return used[:, 0].astype(np.int64), boxes, scores
 
 

@@ -27,12 +27,16 @@ from tracker.core.state import TrackState
 if TYPE_CHECKING:
     from tracker.core.config import TrackerConfig
 
+REVISION = 2  # of what is called in `module.cpp`
+
 try:
     _native: Any = import_module("tracker.core.compiled._native")
 except ImportError as error:  # not built, or for another Python
     _absent: str | None = str(error)
 else:
     _absent = None
+    if getattr(_native, "revision", 1) != REVISION:
+        _absent = "it was built from older sources: make compile"
 
 LARGEST = 2**53  # the compiled core counts in 64 bits
 
@@ -46,6 +50,15 @@ def is_possible(config: TrackerConfig) -> bool:
     """Whether the compiled core takes the configuration: all but numbers beyond any use."""
     whole = (config.max_age, config.n_init, config.min_hits, config.max_coast, config.budget, config.max_feature_age)
     return max(*whole, *(stage.max_missed or 0 for stage in config.stages)) < LARGEST
+
+
+def read_table(text: bytes, columns: int, values: NDArray[np.float64]) -> bool:
+    """Lines of so many plain numbers, with commas between and line feeds behind them, into `values` [N].
+
+    False where they are anything else, have more digits than a double holds, or nothing is compiled here; what `values`
+    holds then is of no use.
+    """
+    return _absent is None and _native.read_table(text, columns, values)
 
 
 class CompiledCore:

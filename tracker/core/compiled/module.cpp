@@ -2,6 +2,7 @@
 #include <mutex>
 
 #include "archive.hpp"
+#include "number_text.hpp"
 
 namespace flatsort {
 
@@ -310,4 +311,11 @@ NB_MODULE(_native, module) {
     core.def_prop_ro("detections_used", &Core::detections_used);
     core.def_prop_ro("gate", &Core::gate);
     core.def_prop_ro("dimension", &Core::dimension);
+    module.attr("revision") = 2;  // counted up with every change of what Python calls here, in __init__.py too
+    module.def("read_table", [](const nb::bytes& text, std::size_t columns, nb::handle values) {
+        const Numbers<double> found(values, "f8", true);
+        const char* start = static_cast<const char*>(text.data());
+        const nb::gil_scoped_release released;
+        return columns && read_table(start, start + text.size(), columns, found.data(), found.size());
+    });
 }

@@ -46,10 +46,10 @@ def read_csv(text: str, path: str) -> Rows:
     Raises:
         InputError: a column that is needed is missing, a row has too few or too many fields, or one is no number.
     """
-    lines = csv.reader(io.StringIO(text))
-    header = next(lines)
+    lines = csv.reader(io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n")))
     rows, numbers = [], []
     try:
+        header = next(lines)
         for row in lines:
             if not row:
                 continue

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tracker.errors import InputError
 from tracker.files.formats.writing import Written, write
 from tracker.files.motchallenge import read_detections, read_tracks
+from tracker.files.number_text import read_plain_table
 from tracker.files.tables import TrackTable
 
 SIZE = (640, 480)
@@ -207,3 +208,48 @@ def test_frame_numbers_beyond_those_of_float32_survive(tmp_path: Path) -> None:
         table = TrackTable(frames, frames, np.array([[0.0, 0, 5, 5]] * 2), np.ones(2))
         write(tmp_path / name, written, table, lambda: SIZE)
         assert read_tracks(tmp_path / name, lambda: SIZE).frames.tolist() == frames.tolist(), written
+
+
+def spelled(value: float, how: int) -> str:
+    return (repr(value), f"{value:.3f}", f"{value:e}", f"+{abs(value):.2f}", f" {value:.4f} ", f"{value:.0f}.")[how]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    numbers=st.lists(st.floats(-1e9, 1e9) | st.floats(-1, 1) | st.integers(-(10**6), 10**6).map(float), min_size=6),
+    how=st.integers(0, 5),
+    columns=st.integers(1, 6),
+)
+def test_the_compiled_reader_reads_what_numpy_reads(numbers: list[float], how: int, columns: int) -> None:
+    import tracker.files.number_text as number_text
+
+    rows = [numbers[k : k + columns] for k in range(0, len(numbers) - columns + 1, columns)]
+    text = "".join(",".join(spelled(number, how) for number in row) + "\n" for row in rows).encode()
+    expected = np.array([[float(field) for field in line.split(",")] for line in text.decode().splitlines()])
+    found = read_plain_table(io.BytesIO(text))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(number_text, "read_table", lambda *_: False)
+        other = read_plain_table(io.BytesIO(text))
+    for one in (found, other):
+        if one is not None:  # what is not plain is left to others
+            np.testing.assert_array_equal(one, expected)
+            assert (np.signbit(one) == np.signbit(expected)).all()
+    assert (found is None) == (other is None)
+
+
+NOT_PLAIN = (
+    b"1,2\n3\n",
+    b"1,2\n3,4,5\n",
+    b"1,,2\n",
+    b"1,2,\n",
+    b"1,x\n",
+    b"1,2\n\n3,4\n",
+    b"1,-\n",
+    b"1,1e\n",
+    b"1 2\n",
+)
+
+
+@pytest.mark.parametrize("text", NOT_PLAIN)
+def test_what_is_no_plain_table_is_left_to_others(text: bytes) -> None:
+    assert read_plain_table(io.BytesIO(text)) is None
