@@ -143,10 +143,22 @@ def _digests(folder: Path, patterns: tuple[str, ...]) -> dict[str, str]:
     """Digest of every file that has its name, by its path below the folder."""
     files = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
     return {
-        str(path.relative_to(folder)): hashlib.sha1(path.read_bytes()).hexdigest()
+        str(path.relative_to(folder)): _frames(path) if path.suffix == ".mp4" else _sha1(path)
         for path in files
         if not _is_temporary(path)
     }
+
+
+def _sha1(path: Path) -> str:
+    return hashlib.sha1(path.read_bytes()).hexdigest()
+
+
+def _frames(path: Path) -> str:
+    """Of a video how many pictures can be decoded: x264 does not always write the same bits for the same pictures."""
+    from tracker.input.frames import open_frames
+
+    with open_frames(path) as frames:
+        return f"{sum(1 for _ in frames)} frames of {frames.size}"
 
 
 def _hidden(folder: Path) -> list[str]:

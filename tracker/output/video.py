@@ -98,8 +98,7 @@ class VideoWriter:
             raise ValueError(f"image: expected shape ({height}, {width}, 3), found {image.shape}")
         if height % 2 or width % 2:
             image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        # On one thread: what PyAV converts by itself, on several, does not always give the same bits.
-        frame = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format="yuv420p", threads=1)
+        frame = av.VideoFrame.from_ndarray(image, format="bgr24")
         if time is not None and self._time_base is not None:
             frame.pts, frame.time_base = round(time / self._time_base), self._time_base
         self._container.mux(self._stream.encode(frame))
