@@ -29,7 +29,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tools.benchmark.peers import Contender, ours, peers
+from tools.benchmark.peers import FLOOR, Contender, ours, peers
 from tools.benchmark.stream import DIMENSION, stream
 from tracker import InputError
 
@@ -137,18 +137,26 @@ def plot(timings: list[Timing], path: Path) -> None:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, 2, figsize=(12, 5), sharey=True, layout="constrained")
+    figure, panels = plt.subplots(1, 2, figsize=(17, 6), sharey=True, layout="constrained")
     for panel, features in zip(panels, (False, True), strict=True):
-        for name in dict.fromkeys(timing.name for timing in timings if timing.features == features):
-            line = sorted((t.objects, t.median_us) for t in timings if t.name == name and t.features == features)
-            own = "(" not in name
-            panel.plot(*zip(*line, strict=True), marker="o", lw=3 if own else 1.2, ls="-" if own else "--", label=name)
+        lines = {
+            name: sorted((t.objects, t.median_us) for t in timings if t.name == name and t.features == features)
+            for name in dict.fromkeys(timing.name for timing in timings if timing.features == features)
+        }
+        slowest_first = sorted(lines, key=lambda name: -lines[name][-1][1])  # as the lines end beside the legend
+        for number, name in enumerate(slowest_first):
+            style = {"lw": 1.2, "ls": "--", "color": plt.get_cmap("tab20")(number % 20)}
+            if name == FLOOR:
+                style = {"lw": 1.5, "ls": ":", "color": "grey"}
+            elif "(" not in name:
+                style = {"lw": 3, "color": "black" if name == "sort" or name == "deepsort" else "tab:red"}
+            panel.plot(*zip(*lines[name], strict=True), marker="o", label=name, **style)
         sizes = sorted({timing.objects for timing in timings})
         panel.set(xscale="log", yscale="log", xlabel="objects", xticks=sizes, xticklabels=[str(size) for size in sizes])
         panel.set_title(f"with {DIMENSION}-d features" if features else "motion only")
         panel.minorticks_off()
         panel.grid(alpha=0.3)
-        panel.legend(fontsize=8)
+        panel.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     panels[0].set_ylabel("CPU time of one update, us (median, one thread)")
     figure.savefig(path, dpi=110)
     plt.close(figure)
