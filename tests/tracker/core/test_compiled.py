@@ -243,6 +243,7 @@ def test_a_frame_within_a_frame_is_refused() -> None:
 
 
 @compiled_only
+@pytest.mark.skipif("libasan" in os.environ.get("LD_PRELOAD", ""), reason="the address sanitizer keeps what is freed")
 @pytest.mark.slow
 def test_memory_is_flat() -> None:
     """Births and deaths by the ten thousand: the process grows no more after it has warmed up."""
@@ -272,6 +273,7 @@ def test_the_environment_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_who_insists_on_what_is_absent_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trackers, "why_absent", lambda: "not built")
+    monkeypatch.delenv("FLATSORT_BACKEND", raising=False)
     assert Tracker(load_config("sort")).backend == "numpy"
     monkeypatch.setenv("FLATSORT_BACKEND", "compiled")
     with pytest.raises(InputError, match=r"FLATSORT_BACKEND=compiled: the compiled core is absent \(not built\)"):
