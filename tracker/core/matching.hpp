@@ -101,7 +101,7 @@ class Matching {
                     compare_looks<SeparableGate>(filters_.separable, limit);
             } else {
                 threshold = stage.max_distance.value_or(config_.max_iou_distance);
-                compare_boxes(threshold >= 1);
+                compare_boxes();
             }
             assign(stage, threshold);
         }
@@ -125,17 +125,12 @@ class Matching {
         edges_.push_back({static_cast<Index>(r), static_cast<Index>(c), cost});
     }
 
-    // 1 - IoU with the predicted boxes: of all pairs, or of those that overlap.
-    void compare_boxes(bool of_all) {
+    // 1 - IoU with the predicted boxes, of pairs that overlap: boxes apart are nobody's match, whatever the threshold.
+    void compare_boxes() {
         const Boxes boxes = take(frame_.boxes, columns_);
         const Sweep sweep(boxes);
         for (std::size_t r = 0; r < rows_.size(); ++r) {
             const Box predicted = filters_.box(rows_[r]);
-            if (of_all) {
-                for (std::size_t c = 0; c < boxes.size(); ++c)
-                    if (may_be(r, c)) add(r, c, 1.0 - iou(predicted, boxes[c]));
-                continue;
-            }
             sweep.overlapping(predicted, [&](Index c, double overlap) {
                 if (may_be(r, c)) add(r, c, 1.0 - overlap);
             });

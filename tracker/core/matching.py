@@ -81,7 +81,8 @@ def match(
             cost = memory.distance(rows, frame.features[columns], gate, limit)
         else:
             threshold = config.max_iou_distance if stage.max_distance is None else stage.max_distance
-            cost = 1.0 - iou(motion.model.to_boxes(motion.mean[rows]), frame.boxes[columns])
+            overlap = iou(motion.model.to_boxes(motion.mean[rows]), frame.boxes[columns])
+            cost = np.where(overlap > 0, 1.0 - overlap, np.inf)  # boxes apart are nobody's match
         if frame.class_ids is not None and config.class_gating:
             cost[_other_class(tracks.class_ids[rows], frame.class_ids[columns])] = np.inf
         matched_rows, matched_columns = _assign_stage(stage, cost, threshold, tracks.missed[rows])
