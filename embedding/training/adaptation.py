@@ -57,6 +57,7 @@ def adapt(
     out: str | Path,
     settings: AdaptationSettings | None = None,
     progress: Progress = unseen,
+    writes_unchanged: bool = True,
 ) -> AdaptationReport:
     """Write OUT.safetensors and OUT.json: the base model, fitted to a pack of crops where that makes it better.
 
@@ -65,7 +66,7 @@ def adapt(
     Args:
         base: a model's file or a run's folder.
         pack: FILE.npy of `tools.crops`, with its index.
-        out: the weights to write.
+        out: the weights to write; the base's where nothing was better, and `writes_unchanged`.
 
     Raises:
         InputError: a file is missing or broken, or `base` is no model of crops.
@@ -80,6 +81,8 @@ def adapt(
     model = model.to(choose_device(settings.device))
     report = _adapt(model, crops, index, colour_scale(weights, record), settings, progress)
     progress("learning, finished", 1.0, 1)
+    if report.chosen == "shipped" and not writes_unchanged:
+        return report
     kept = {key: value for key, value in record.items() if key not in ("model", "shape", "parts")}
     save_model(
         model.cpu().to(stored_precision(weights)),

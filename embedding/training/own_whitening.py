@@ -31,14 +31,19 @@ MIN_LENGTH = 4  # crops of a tracklet that counts as learnt from
 
 
 def adapt_closed_form(
-    base: str | Path, pack: str | Path, out: str | Path, held_out: float = 0.25, seed: int = 0
+    base: str | Path,
+    pack: str | Path,
+    out: str | Path,
+    held_out: float = 0.25,
+    seed: int = 0,
+    writes_unchanged: bool = True,
 ) -> AdaptationReport:
     """Write OUT.npz: the base, whitened by a pack of crops where that tells people apart better.
 
     Args:
         base: FILE.npz.
         pack: FILE.npy of `tools.crops`, with its index.
-        out: the file to write; it holds the base where nothing was better.
+        out: the file to write; it holds the base where nothing was better, and `writes_unchanged`.
         held_out: share of the tracklets that it is judged by.
         seed: of the choice of them.
 
@@ -70,6 +75,8 @@ def adapt_closed_form(
         report = AdaptationReport(better, reason(better, separation), separation, **counts)
     except InputError as error:  # too few people, or crops that never change
         report = AdaptationReport("shipped", f"nothing to learn from: {error}", {}, **counts)
+    if report.chosen == "shipped" and not writes_unchanged:
+        return report
     about = {**asdict(report), "crops": len(index), "sequences": list(index.names), "seed": seed}
     ClosedForm(descriptor.words, map, Path(out).stem, {**record, "adaptation": about}).save(out)
     return report

@@ -48,8 +48,13 @@ def main(
     sequences = find_sequences(seq, root)
     require_apart([("--out", out)], [one for sequence in sequences for one in files_of(sequence, det)])
     with progress_shown() as progress:
-        report = adapt_to(sequences, det, descriptor, out, minutes, progress, seed=seed, device=device)
+        report = adapt_to(
+            sequences, det, descriptor, out, minutes, progress, seed=seed, device=device, writes_unchanged=False
+        )
     print_report(report)
+    if report.chosen == "shipped":
+        print(f"{out}: not written; --descriptor {descriptor} is what there is")
+        return
     print(f"weights: {_files(out)}")
     below = [] if root is None else ["--root", str(root)]
     print("use them:", shlex.join(["track", *below, "--seq", *seq, "--det", det, "--descriptor", str(out)]))

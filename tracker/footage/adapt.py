@@ -55,6 +55,7 @@ def adapt_to(
     steps: int | None = None,
     seed: int = 0,
     device: str = "auto",
+    writes_unchanged: bool = True,
 ) -> AdaptationReport:
     """Write OUT.safetensors and OUT.json: a trained descriptor, fitted to the people of one camera's videos.
 
@@ -69,6 +70,7 @@ def adapt_to(
         progress: is told what is going on, and how much of it is done.
         steps: to learn for, instead of minutes; the result can be repeated then.
         seed, device: of the learning.
+        writes_unchanged: whether the base is written where nothing was better.
 
     Raises:
         InputError: frames or detections are missing or malformed, detections have features, `base` cannot be adapted,
@@ -78,7 +80,7 @@ def adapt_to(
     _require_suffix(model, Path(out))
     settings = _settings(minutes, steps, seed, device)
     tables = [(sequence, _detections_of(sequence, detections, progress)) for sequence in sequences]
-    return _adapt(tables, model, Path(out), settings, progress)
+    return _adapt(tables, model, Path(out), settings, progress, writes_unchanged)
 
 
 def adapted_weights(
@@ -222,6 +224,7 @@ def _adapt(
     out: Path,
     settings: AdaptationSettings,
     progress: Progress,
+    writes_unchanged: bool = True,
 ) -> AdaptationReport:
     names = tables[0][0].name if len(tables) == 1 else f"{len(tables)} sequences"
     with hidden_folder(out) as folder:
@@ -231,10 +234,13 @@ def _adapt(
         if _is_closed_form(base):
             from embedding.training.own_whitening import adapt_closed_form
 
-            return adapt_closed_form(base, pack, out, seed=settings.seed)
+            return adapt_closed_form(base, pack, out, seed=settings.seed, writes_unchanged=writes_unchanged)
         from embedding.training.adaptation import adapt
 
-        return adapt(base, pack, out, settings, lambda doing, *done: progress(f"{names}, {doing}", *done))
+        def told(doing: str, done: float, total: float | None) -> None:
+            progress(f"{names}, {doing}", done, total)
+
+        return adapt(base, pack, out, settings, told, writes_unchanged)
 
 
 def _pack(tables: list[tuple[Sequence, DetectionTable]], pack: Path, progress: Progress) -> None:

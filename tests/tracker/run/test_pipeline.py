@@ -446,7 +446,9 @@ def test_an_adapted_descriptor_is_what_tracking_uses(
     from embedding.training.held_back import AdaptationReport
     from embedding.vae.weights import load_model, read_record, save_model
 
-    def adapt(base: Path, pack: Path, out: Path, settings: AdaptationSettings, progress: Any) -> AdaptationReport:
+    def adapt(
+        base: Path, pack: Path, out: Path, settings: AdaptationSettings, progress: Any, writes_unchanged: bool
+    ) -> AdaptationReport:
         assert len(np.load(pack, mmap_mode="r")) == LENGTH * PEOPLE
         fitted = load_model(base)
         fitted.latent_mean += 1
