@@ -16,6 +16,7 @@ from tracker.input.sequences import Sequence, default_detections, find_sequences
 
 if TYPE_CHECKING:
     from tracker.core.config import TrackerConfig
+    from tracker.run.job import Job
 
 DEFAULT_OUT = Path("output")
 WHAT, HOW, WRITTEN, AFTERWARDS = "What is tracked", "How", "What is written", "Around it"  # the groups of --help
@@ -148,6 +149,9 @@ def main(
     jobs: Annotated[
         str, option(group=AFTERWARDS, help="Sequences tracked at once: processes, or `ray` for a Ray cluster.")
     ] = "1",
+    resume: Annotated[
+        bool, option("--resume", group=AFTERWARDS, help="Leave out sequences whose result is there already.")
+    ] = False,
     demo: Annotated[
         bool, option("--demo", group=AFTERWARDS, help="Render a scene, track it, score it, draw it; needs no data.")
     ] = False,
@@ -204,17 +208,27 @@ def main(
     if evaluate and not any(sequence.ground_truth for sequence in sequences):
         raise InputError(f"--evaluate: no ground truth (gt/gt.txt) in {', '.join(s.name for s in sequences)}")
     from tracker.run.outputs import require_outputs
-    from tracker.run.parallel import attempt_all, print_evaluation, print_timing, write_account
+    from tracker.run.parallel import Outcome, attempt_all, print_evaluation, print_timing, write_account
 
     require_outputs(tracked, [] if json is None else [("--json", json)], [("--config", Path(config))])
-    outcome = attempt_all(tracked, jobs)
+    done = _done_before(tracked) if resume else {}
+    tracked = [job for job in tracked if job.sequence.name not in done]
+    outcome = attempt_all(tracked, jobs) if tracked else Outcome()
     if json is not None:
         write_account(json, outcome)
     if timing:
         print_timing(outcome.summaries)
-    if evaluate and outcome.summaries:
-        print_evaluation(sequences, outcome.summaries)
+    if evaluate and (outcome.summaries or done):
+        print_evaluation(sequences, outcome.summaries, done)
     raise typer.Exit(outcome.exit_code)
+
+
+def _done_before(jobs: list[Job]) -> dict[str, Path]:
+    """The results that are there, by sequence."""
+    done = {job.sequence.name: job.out for job in jobs if job.out is not None and job.out.is_file()}
+    for name, path in done.items():
+        say(f"{name}: done before -> {path}")
+    return done
 
 
 def _refuse_beside_demo(options: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,13 +143,20 @@ def _tell(summary: Summary) -> None:
         say(f"{summary.name}: {line}")
 
 
-def print_evaluation(sequences: list[Sequence], summaries: list[Summary]) -> None:
-    """Print the metrics table of the sequences that have ground truth."""
+def print_evaluation(
+    sequences: list[Sequence], summaries: list[Summary], others: Mapping[str, Path] | None = None
+) -> None:
+    """Print the metrics table of the sequences that have ground truth.
+
+    Args:
+        others: results of earlier runs, by sequence.
+    """
     from tracker.evaluate.scores import evaluate
     from tracker.evaluate.table import print_table
 
     truth = {sequence.name: sequence.ground_truth for sequence in sequences if sequence.ground_truth is not None}
-    results = {summary.name: summary.out for summary in summaries if summary.name in truth and summary.out is not None}
+    results = {name: path for name, path in (others or {}).items() if name in truth}
+    results |= {summary.name: summary.out for summary in summaries if summary.name in truth and summary.out is not None}
     print_table(evaluate(truth, results))
 
 

@@ -499,3 +499,32 @@ def test_results_in_other_formats_are_scored_all_the_same(
     assert track(*options, "--out", f"r{suffix}", "--interpolate", "3") == 0
     assert capsys.readouterr().out == expected
     np.testing.assert_allclose(read_tracks(f"r{suffix}").boxes, read_tracks("r.txt").boxes, atol=1e-3)
+
+
+def test_a_batch_goes_on_with_what_is_not_done(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [
+        "--root",
+        "data",
+        "--seq",
+        "A",
+        "B",
+        "--det",
+        "det.txt",
+        "--config",
+        "sort",
+        "--out",
+        "out",
+        "--evaluate",
+    ]
+    assert track(*options) == 0
+    whole = capsys.readouterr().out
+    before = Path("out/B.txt").stat().st_mtime_ns
+    Path("out/A.txt").unlink()
+    assert track(*options, "--resume") == 0
+    printed = capsys.readouterr()
+    assert printed.out == whole
+    assert "B: done before -> out/B.txt" in printed.err
+    assert "A: 2 tracks" in printed.err
+    assert Path("out/B.txt").stat().st_mtime_ns == before
+    assert track(*options, "--resume") == 0
+    assert capsys.readouterr().out == whole
