@@ -112,6 +112,10 @@ def _trainings() -> list[bytes]:
     return [path.read_bytes() for path in sorted((CHECKOUT / "configs/embedding").glob("*.yaml"))]
 
 
+def _labels() -> list[bytes]:
+    return ["".join(f"0 0.5 0.5 0.2 0.2 0.9 {track}\n" for track in range(4)).encode()]
+
+
 def _seqinfo() -> list[bytes]:
     return [b"[Sequence]\nname=S\nimDir=img1\nframeRate=30\nseqLength=600\nimWidth=1920\nimHeight=1080\nimExt=.jpg\n"]
 
@@ -202,7 +206,7 @@ READERS: dict[str, Reader] = {
     "tracks": Reader("a.txt", _texts, _read_tracks, is_text=True),
     "bytes": Reader("a.txt", _texts, _read_tracks),
     "packed": Reader("a.txt.gz", _packed, _read_tracks),
-    "labels": Reader("labels/a_1.txt", lambda: [b"0 0.5 0.5 0.2 0.2 0.9 3\n" * 4], _read_folder, is_text=True),
+    "labels": Reader("labels/a_1.txt", _labels, _read_folder, is_text=True),
     "npy": Reader("a.npy", _npy, _read_detections),
     "journal": Reader("a.journal", _journal, _read_journal),
     "seqinfo": Reader("S/seqinfo.ini", _seqinfo, _read_seqinfo, is_text=True),
