@@ -1,5 +1,5 @@
-# Seven tasks for contributors; CONTRIBUTING.md says when.
-.PHONY: install compile fast test check sanitize wheel
+# Tasks for contributors; CONTRIBUTING.md says when.
+.PHONY: install compile fast test check sanitize wheel oldest lock release
 
 install: ## the package to edit, and everything the tests need
 	pip install -e '.[test]'
@@ -28,3 +28,12 @@ sanitize: ## the core's tests under the address and undefined-behaviour sanitize
 
 wheel: ## build the wheel, install it outside the checkout, run its commands from there
 	.ci/wheel
+
+oldest: ## the fast tests with the oldest versions that pyproject.toml allows
+	.ci/oldest
+
+lock: ## requirements.lock anew, the versions that the images are built from
+	.ci/lock
+
+release: ## dist/: sdist, wheel, hashes, and a bill of materials
+	.ci/release

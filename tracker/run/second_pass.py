@@ -81,7 +81,9 @@ class SecondPass:
             self._settle(max(self._rows))
         linked = [found for found in self._found if not found.why_not]
         reasons = sorted({found.why_not for found in self._found} - {""})
-        record = TrackRecord.concatenate(self._linked if linked else self._online)
+        parts, self._linked, self._online = self._linked if linked else self._online, [], []  # large: kept once
+        record = TrackRecord.concatenate(parts)
+        del parts
         if not linked:
             said = f"nothing linked, gaps filled: {', '.join(reasons) or 'no frames'}"
         else:
@@ -113,7 +115,10 @@ class SecondPass:
         first = self._windows.first_open or 0
         now = self._record(self._settled(until))
         self._linked.append(now.select((now.frames >= first) & (now.frames <= until)))
-        self._online = [TrackRecord.concatenate(self._online)]
+        if all(found.why_not for found in self._found):
+            self._online = [TrackRecord.concatenate(self._online)]
+        else:  # what the linked windows say is what is told in the end
+            self._online = []
 
     def _settled(self, until: int) -> Settled:
         settled = self._windows.settle(until)
