@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embedding.errors import shortened
 from embedding.extras import require_package
 from tracker.core.detections import IntArray
 from tracker.errors import InputError
@@ -89,7 +90,7 @@ def _rows(columns: Columns, path: str, where: Where) -> Rows:
     known = _known(columns)
     ends = {"right", "bottom"} <= known.keys()
     if not {"frame", "left", "top"} <= known.keys() or not (ends or {"width", "height"} <= known.keys()):
-        raise InputError(f"{path}: columns {', '.join(columns)[:200]}, {EXPECTED}")
+        raise InputError(f"{path}: columns {shortened(', '.join(columns))}, {EXPECTED}")
     count = len(known["frame"])
     found = {name: _numbers(known[name], name, where) for name in known if name != "class_name"}
     left, top = found["left"], found["top"]
