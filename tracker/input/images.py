@@ -51,7 +51,7 @@ def require_image(encoded: bytes, path: Path) -> None:
     try:
         width, height = declared_size(encoded) or (0, 0)
         sound = not encoded.startswith(PNG) or _png_is_whole(encoded)
-    except (struct.error, IndexError, KeyError):
+    except (struct.error, IndexError, KeyError, OverflowError):
         return  # cut short in its header: the decoder says so at once
     if width * height > MAX_PIXELS:
         raise InputError(f"{path}: declares {width}x{height} pixels, expected {MAX_PIXELS} in all at most")
@@ -63,7 +63,7 @@ def declared_size(encoded: bytes) -> tuple[int, int] | None:
     """Width and height that an encoded image declares; None where its format is none of `IMAGE_SUFFIXES`.
 
     Raises:
-        struct.error, IndexError, KeyError: the header is cut short or makes no sense.
+        struct.error, IndexError, KeyError, OverflowError: the header is cut short or makes no sense.
     """
     if encoded.startswith(PNG):
         return struct.unpack_from(">II", encoded, 16)

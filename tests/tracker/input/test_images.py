@@ -93,3 +93,9 @@ def test_a_picture_is_what_opencv_writes(tmp_path: Path, suffix: str) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (21, 37, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / f"1{suffix}"), picture)
     np.testing.assert_array_equal(read_image(tmp_path / f"1{suffix}"), picture)
+
+
+def test_a_big_tiff_whose_directory_lies_beyond_any_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.tiff").write_bytes(b"II" + (43).to_bytes(2, "little") + b"\x08\x00\x00\x00" + b"\xff" * 8)
+    with pytest.raises(InputError, match=r"a\.tiff: cannot be decoded"):
+        read_image(tmp_path / "a.tiff")
