@@ -15,7 +15,7 @@ SANITIZERS = os.environ.get("FLATSORT_SANITIZE", "")  # "address,undefined": a d
 
 
 def compiled_core() -> list[Extension]:
-    """The extension; none where nanobind, which it is written with, is not at hand."""
+    """The tracker's extension; none where nanobind, which it is written with, is not at hand."""
     try:
         import nanobind
     except ImportError:
@@ -23,6 +23,12 @@ def compiled_core() -> list[Extension]:
     source = Path(nanobind.source_dir())
     include = [nanobind.include_dir(), str(source), str(source.parent / "ext" / "robin_map" / "include")]
     headers = [str(path) for path in sorted(Path("tracker/core").rglob("*.hpp"))]
+    sources = ["tracker/core/compiled/module.cpp", str(source / "nb_combined.cpp")]
+    return [extension("tracker.core.compiled._native", sources, depends=headers, include_dirs=include)]
+
+
+def extension(name: str, sources: list[str], **others: list[str]) -> Extension:
+    """One that may fail to be built: NumPy runs where there is no compiler."""
     # No contraction to fused operations: every number is to be what NumPy makes of it.
     options = ["/std:c++17", "/O2", "/EHsc", "/fp:precise"]
     if sys.platform != "win32":
@@ -31,19 +37,16 @@ def compiled_core() -> list[Extension]:
     if SANITIZERS:
         options += ["-g", "-O1", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all"]
         link = [f"-fsanitize={SANITIZERS}"]
-    return [
-        Extension(
-            "tracker.core.compiled._native",
-            sources=["tracker/core/compiled/module.cpp", str(source / "nb_combined.cpp")],
-            depends=headers,
-            include_dirs=include,
-            define_macros=[("NDEBUG", "1")] if not SANITIZERS else [],
-            extra_compile_args=options,
-            extra_link_args=link,
-            language="c++",
-            optional=True,  # where there is no compiler, NumPy runs
-        )
-    ]
+    return Extension(
+        name,
+        sources=sources,
+        define_macros=[("NDEBUG", "1")] if not SANITIZERS else [],
+        extra_compile_args=options,
+        extra_link_args=link,
+        language="c++",
+        optional=True,
+        **others,
+    )
 
 
 class BuildPresets(build_py):
@@ -63,7 +66,11 @@ class BuildCore(build_ext):
     def run(self) -> None:
         super().run()
         if any(not Path(self.get_ext_fullpath(extension.name)).exists() for extension in self.extensions):
-            print("flatsort: no compiled core, `Tracker` runs on NumPy (a C++17 compiler is missing?)", file=sys.stderr)
+            print(
+                "flatsort: not everything was compiled; NumPy runs instead (a C++17 compiler is missing?)",
+                file=sys.stderr,
+            )
 
 
-setup(ext_modules=compiled_core(), cmdclass={"build_py": BuildPresets, "build_ext": BuildCore})
+STATISTICS = extension("embedding.descriptors.compiled._native", ["embedding/descriptors/compiled/statistics.cpp"])
+setup(ext_modules=[*compiled_core(), STATISTICS], cmdclass={"build_py": BuildPresets, "build_ext": BuildCore})

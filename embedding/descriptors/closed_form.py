@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embedding.descriptors import compiled
 from embedding.descriptors.base import CropDescriptor
 from embedding.descriptors.cropping import SIDE
 from embedding.descriptors.statistics import ColourWords, StripeGaussians, prepared
@@ -114,6 +115,8 @@ class CropStatistics:
 
     def __call__(self, crops: NDArray[np.uint8]) -> list[FloatArray]:
         """BGR crops uint8 [N, 64, 64, 3] -> [N, D] of each."""
+        if compiled.is_used():
+            return compiled.statistics(crops, self.words, self.gaussians)
         batches = [prepared(np.asarray(crops[first : first + BATCH])) for first in range(0, len(crops), BATCH)]
         return [
             np.concatenate([np.zeros((0, statistic.dimension), np.float32), *map(statistic, batches)])
