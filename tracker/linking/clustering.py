@@ -71,7 +71,8 @@ class Clusters:
         self.sums, self.sizes = sums.copy(), pieces.lengths.astype(np.float64)
         self.version = np.zeros(len(pieces), np.int64)  # grows with each join; a cluster that was joined to another: -1
         self.settled = np.full(len(pieces), -1)
-        self.ways: dict[tuple[int, int], float] = {}
+        self.ways = self._all_ways()
+        self.worth = np.zeros(len(pieces))  # of each cluster's ways
 
     def settle(self, settled: IntArray) -> None:
         """Begin with the identities that are known, one after the other in time."""
@@ -130,27 +131,34 @@ class Clusters:
 
     def _way_gain(self, one: int, other: int) -> float:
         """What the ways of the joined cluster are worth beyond those of both; -inf where they cannot be one person."""
-        mine, theirs = self.members[one], self.members[other]
-        return self._worth(sorted(mine + theirs)) - self._worth(mine) - self._worth(theirs)
+        joined = sorted(self.members[one] + self.members[other])
+        return self._worth(joined) - float(self.worth[one]) - float(self.worth[other])
 
     def _worth(self, members: list[int]) -> float:
         return sum(self._way(a, b) for a, b in pairwise(members))
 
     def _way(self, a: int, b: int) -> float:
-        """Log-odds of the way from piece `a` to piece `b`, the next in order of time."""
-        known = self.ways.get((a, b))
-        if known is None:
-            away = int(self.pieces.first[b] - self.pieces.last[a])
-            known = -math.inf if away < 1 or away > self.max_absence else self._odds(a, b)
-            self.ways[a, b] = known
-        return known
+        """Log-odds of the way from piece `a` to piece `b`, the next in order of time; -inf where there is none."""
+        first, odds = self.ways[a]
+        return odds[b - first] if 0 <= b - first < len(odds) else -math.inf
 
-    def _odds(self, a: int, b: int) -> float:
-        is_online = self.online[a, 1] >= 0 and self.online[a, 1] == self.online[b, 0]
-        return float(self.evidence.of_ways(self.ends, np.array(a), np.array(b))) + BONUS * is_online
+    def _all_ways(self) -> list[tuple[int, list[float]]]:
+        """Of each piece, the first piece that begins after its end, and log-odds of the ways to that one and the next,
+        as long as nobody is away for too long: pieces are in the order of their first frames.
+        """
+        first, last = self.pieces.first, self.pieces.last
+        begins = np.searchsorted(first, last, side="right")
+        counts = np.searchsorted(first, last + self.max_absence, side="right") - begins
+        a = np.repeat(np.arange(len(first)), counts)
+        b = np.arange(len(a)) + np.repeat(begins - np.cumsum(counts) + counts, counts)
+        is_online = (self.online[a, 1] >= 0) & (self.online[a, 1] == self.online[b, 0])
+        odds = self.evidence.of_ways(self.ends, a, b) + BONUS * is_online
+        parts = np.split(odds, np.cumsum(counts)[:-1]) if len(first) else []
+        return [(int(begin), part.tolist()) for begin, part in zip(begins, parts, strict=True)]
 
     def _merge(self, one: int, other: int) -> None:
         self.members[one] = sorted(self.members[one] + self.members.pop(other))
+        self.worth[one] = self._worth(self.members[one])
         self.first[one], self.last[one] = min(self.first[one], self.first[other]), max(self.last[one], self.last[other])
         self.sums[one] += self.sums[other]
         self.sizes[one] += self.sizes[other]

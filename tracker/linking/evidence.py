@@ -81,18 +81,37 @@ class Ends:
 
 def ends_of(parts: list[IntArray], frames: IntArray, boxes: FloatArray, rate: float) -> Ends:
     """The ends of parts, each given by its rows."""
-    count, span = len(parts), max(3, round(WAY * rate))
-    found = Ends(np.zeros((count, 2)), np.zeros((count, 2, 2)), np.zeros((count, 2, 2)), np.zeros((count, 2)))
+    span = max(3, round(WAY * rate))
+    lengths = np.array([len(rows) for rows in parts], np.int64)
+    rows, ends = np.concatenate([np.zeros(0, np.int64), *parts]), np.cumsum(lengths)
+    step = np.arange(span)
     centres = np.column_stack(((boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]))  # feet move as people do
-    heights = boxes[:, 3] - boxes[:, 1]
-    for number, rows in enumerate(parts):
-        for side, near in enumerate((rows[:span], rows[-span:])):
-            at = near[0] if side == 0 else near[-1]
-            when = frames[near] - frames[at]
-            line = np.polyfit(when, centres[near], 1) if len(near) > 1 else np.stack((np.zeros(2), centres[at]))
-            found.frames[number, side], found.heights[number, side] = frames[at], np.median(heights[near])
-            found.speeds[number, side], found.centres[number, side] = line
-    return found
+    sides = []
+    for at, near in ((ends - lengths, step), (ends - 1, -step)):
+        known = step < lengths[:, None]  # [K, span], of which a short part fills the beginning
+        rows_near = rows[np.where(known, at[:, None] + near, at[:, None])]
+        when = (frames[rows_near] - frames[rows[at], None]).astype(np.float64)
+        heights = np.where(known, boxes[rows_near, 3] - boxes[rows_near, 1], np.inf)
+        line = _lines(when, centres[rows_near], known)
+        sides.append((frames[rows[at]], *line, _medians(heights, known.sum(axis=1))))
+    first, last = sides
+    return Ends(*(np.stack(pair, axis=1).astype(np.float64) for pair in zip(first, last, strict=True)))
+
+
+def _lines(when: FloatArray, where: FloatArray, known: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+    """Least squares: where [K, 2] at 0, and speeds [K, 2], of points where [K, S, 2] at times when [K, S]."""
+    count = known.sum(axis=1, keepdims=True)
+    weights = known / count
+    time, place = (weights * when).sum(axis=1, keepdims=True), np.einsum("ks,ksd->kd", weights, where)
+    off = np.where(known, when - time, 0)
+    speeds = np.einsum("ks,ksd->kd", off, where - place[:, None]) / np.maximum((off**2).sum(axis=1), 1e-12)[:, None]
+    return place - time * speeds, speeds
+
+
+def _medians(values: FloatArray, counts: IntArray) -> FloatArray:
+    """[K] of the first values in each row [K, S]; the rest is infinite."""
+    ordered, row = np.sort(values, axis=1), np.arange(len(values))
+    return (ordered[row, (counts - 1) // 2] + ordered[row, counts // 2]) / 2
 
 
 def way_columns(before: Ends, after: Ends, a: IntArray, b: IntArray, rate: float) -> FloatArray:

@@ -25,7 +25,7 @@ class Believes:
         return 4 - 8 * distance
 
     def of_ways(self, ends: Ends, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.array(self.way(int(a), int(b)))
+        return np.array([self.way(*pair) for pair in zip(a.tolist(), b.tolist(), strict=True)])
 
 
 def identities(

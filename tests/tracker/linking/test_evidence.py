@@ -51,6 +51,25 @@ def test_ends_are_where_people_are_and_go() -> None:
     np.testing.assert_allclose(ends.heights, 40)
 
 
+def test_ends_are_least_squares_and_medians_one_part_at_a_time() -> None:
+    random = np.random.default_rng(0)
+    frames = np.sort(random.choice(400, 200, replace=False))
+    boxes = np.cumsum(random.normal(size=(200, 4)), axis=0) + [0, 0, 60, 120]
+    parts = [np.sort(random.choice(200, size, replace=False)) for size in (1, 2, 3, 7, 40, 200)]
+    found = ends_of(parts, frames, boxes, RATE)
+    span = round(RATE / 2)
+    feet = np.column_stack(((boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]))
+    for number, rows in enumerate(parts):
+        for side, (near, at) in enumerate(((rows[:span], rows[0]), (rows[-span:], rows[-1]))):
+            speed, centre = np.zeros(2), feet[at]
+            if len(near) > 1:
+                speed, centre = np.polyfit(frames[near] - frames[at], feet[near], 1)
+            np.testing.assert_allclose(found.speeds[number, side], speed, atol=1e-9)
+            np.testing.assert_allclose(found.centres[number, side], centre, atol=1e-9)
+            assert found.heights[number, side] == pytest.approx(np.median(boxes[near, 3] - boxes[near, 1]))
+            assert found.frames[number, side] == frames[at]
+
+
 def test_who_walks_on_misses_nothing() -> None:
     frames = np.concatenate((np.arange(1, 11), np.arange(31, 41)))
     boxes = np.column_stack((3.0 * frames, 0 * frames, 3.0 * frames + 20, 0 * frames + 40))
