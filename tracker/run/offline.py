@@ -13,7 +13,7 @@ from tracker.core.state import NONE
 
 LONGEST_GAP = 10_000  # frames without a row behind which a track is smoothed as another: nothing is known across it
 MODEL = MOTION_MODELS["xyah"]
-STEPS_AT_ONCE = 500_000  # frames of tracks that are smoothed side by side: 80 MB
+STEPS_AT_ONCE = 100_000  # frames of tracks that are smoothed side by side: 16 MB
 
 
 @dataclass(slots=True)
@@ -53,8 +53,12 @@ class TrackRecord:
     def concatenate(cls, records: Iterable[TrackRecord]) -> TrackRecord:
         """All rows in one record, sorted."""
         parts = [cls.empty(), *records]
-        columns = [np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(cls)]
-        return cls(*columns).sorted()
+
+        def joined(name: str) -> np.ndarray:
+            return np.concatenate([getattr(part, name) for part in parts])
+
+        order = np.lexsort((joined("ids"), joined("frames")))
+        return cls(*[joined(column.name)[order] for column in fields(cls)])  # never two copies of a long record
 
     @classmethod
     def empty(cls) -> TrackRecord:
@@ -91,23 +95,24 @@ def interpolate(record: TrackRecord, max_gap: int) -> TrackRecord:
     Boxes that the tracker wrote while coasting through such a gap are replaced; longer gaps, and those of more than
     `LONGEST_GAP`, stay as they are.
     """
-    seen = record.select(np.lexsort((record.frames, record.ids)))
-    seen = seen.select(seen.detection != NONE)
-    if len(seen) < 2:
+    seen = np.lexsort((record.frames, record.ids))
+    seen = seen[record.detection[seen] != NONE]
+    gap, same = np.diff(record.frames[seen]) - 1, np.diff(record.ids[seen]) == 0
+    starts = np.flatnonzero(same & (gap > 0) & (gap <= min(max_gap, LONGEST_GAP)))
+    if not len(starts):
         return record
-    gap = np.diff(seen.frames) - 1
-    starts = np.flatnonzero((seen.ids[1:] == seen.ids[:-1]) & (gap > 0) & (gap <= min(max_gap, LONGEST_GAP)))
-    before = np.repeat(starts, gap[starts])
-    step = np.arange(len(before)) - np.repeat(np.cumsum(gap[starts]) - gap[starts], gap[starts]) + 1
-    part = step / (gap[before] + 1)
-    filled = seen.select(before)
+    place = np.repeat(starts, gap[starts])
+    before, after = seen[place], seen[place + 1]
+    step = np.arange(len(place)) - np.repeat(np.cumsum(gap[starts]) - gap[starts], gap[starts]) + 1
+    part = step / (gap[place] + 1)
+    filled = record.select(before)
     filled.frames = filled.frames + step
-    filled.boxes = (1 - part)[:, None] * seen.boxes[before] + part[:, None] * seen.boxes[before + 1]
-    filled.scores = (1 - part) * seen.scores[before] + part * seen.scores[before + 1]
+    filled.boxes = (1 - part)[:, None] * record.boxes[before] + part[:, None] * record.boxes[after]
+    filled.scores = (1 - part) * record.scores[before] + part * record.scores[after]
     filled.detection = np.full(len(filled), NONE)
     filled.measured = np.full((len(filled), 4), np.nan)
     replaced = np.isin(_keys(record), _keys(filled))
-    return TrackRecord.concatenate((record.select(~replaced), filled))
+    return TrackRecord.concatenate((record.select(~replaced) if replaced.any() else record, filled))
 
 
 def _keys(record: TrackRecord) -> IntArray:
@@ -120,27 +125,27 @@ def smooth(record: TrackRecord) -> TrackRecord:
 
     The model is DeepSORT's constant-velocity one; rows keep their frames and ids, only the boxes move.
     """
-    tracks = record.select(np.lexsort((record.frames, record.ids)))
+    order = np.lexsort((record.frames, record.ids))
+    frames = record.frames[order]
     begins = np.flatnonzero(
-        (np.diff(tracks.ids, prepend=NONE) != 0) | (np.diff(tracks.frames, prepend=0) > LONGEST_GAP)
+        (np.diff(record.ids[order], prepend=NONE) != 0) | (np.diff(frames, prepend=0) > LONGEST_GAP)
     )
-    number = np.cumsum(np.isin(np.arange(len(tracks)), begins)) - 1
-    seen = np.flatnonzero(tracks.detection != NONE)
+    number = np.cumsum(np.isin(np.arange(len(order)), begins)) - 1
+    seen = np.flatnonzero(record.detection[order] != NONE)
     enough = np.flatnonzero(np.bincount(number[seen], minlength=len(begins)) > 1)
     first = np.full(len(begins), np.iinfo(np.int64).max)
-    np.minimum.at(first, number[seen], tracks.frames[seen])
-    last = np.append(begins[1:], len(tracks)) - 1
-    steps = tracks.frames[last[enough]] - first[enough] + 1
-    boxes = tracks.boxes.copy()
+    np.minimum.at(first, number[seen], frames[seen])
+    last = np.append(begins[1:], len(order)) - 1
+    steps = frames[last[enough]] - first[enough] + 1
+    boxes = record.boxes.copy()
     parts = np.split(enough, np.flatnonzero(np.diff(np.cumsum(steps) // STEPS_AT_ONCE)) + 1)
     for part in parts if len(enough) else ():
-        wanted = np.flatnonzero(np.isin(number, part) & (tracks.frames >= first[number]))
+        wanted = np.flatnonzero(np.isin(number, part) & (frames >= first[number]))
         place = np.searchsorted(part, number[wanted])
-        offset = tracks.frames[wanted] - first[number[wanted]]
-        measured = np.where((tracks.detection[wanted] != NONE)[:, None], tracks.measured[wanted], np.nan)
-        boxes[wanted] = _smoothed(place, offset, measured)
-    tracks.boxes = boxes
-    return tracks.sorted()
+        offset, rows = frames[wanted] - first[number[wanted]], order[wanted]
+        measured = np.where((record.detection[rows] != NONE)[:, None], record.measured[rows], np.nan)
+        boxes[rows] = _smoothed(place, offset, measured)
+    return replace(record, boxes=boxes)
 
 
 def _smoothed(track: IntArray, step: IntArray, measured: FloatArray) -> FloatArray:

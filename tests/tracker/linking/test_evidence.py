@@ -54,7 +54,7 @@ def test_ends_are_where_people_are_and_go() -> None:
 def test_ends_are_least_squares_and_medians_one_part_at_a_time() -> None:
     random = np.random.default_rng(0)
     frames = np.sort(random.choice(400, 200, replace=False))
-    boxes = np.cumsum(random.normal(size=(200, 4)), axis=0) + [0, 0, 60, 120]
+    boxes = np.cumsum(random.normal(size=(200, 4)), axis=0) + np.array([0, 0, 60, 120])
     parts = [np.sort(random.choice(200, size, replace=False)) for size in (1, 2, 3, 7, 40, 200)]
     found = ends_of(parts, frames, boxes, RATE)
     span = round(RATE / 2)
