@@ -10,6 +10,7 @@ from embedding.errors import InputError
 EXTRAS = {
     "torch": "adapt",
     "torchvision": "detect",
+    "jinja2": "report",
     "matplotlib": "plot",
     "motmetrics": "check",
     "trackeval": "check",

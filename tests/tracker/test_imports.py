@@ -17,6 +17,7 @@ ON_USE = {
     "supervision",
     "pandas",
     "matplotlib",
+    "jinja2",
     "filterpy",
     "lap",
     "ray",

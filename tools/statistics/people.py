@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from embedding.descriptors.cropping import cut_crops
 from tracker.core.detections import FloatArray, Image
 from tracker.demo.figure import Look, Pose, Shape, bounding_box, draw_shapes, figure
-from tracker.output.drawing import Colour
+from tracker.output.palette import Colour
 
 HEIGHTS = (40.0, 260.0)  # pixels of a person, drawn from evenly in the logarithm
 MARGIN = 0.6  # of a person's height around the figure, for boxes that are too large

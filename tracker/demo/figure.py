@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.core.detections import FloatArray, Image
-from tracker.output.drawing import Colour
+from tracker.output.palette import Colour
 
 FOCAL = 700.0  # pixels
 CENTRE, HORIZON = 480.0, 132.0  # column and row of the vanishing point

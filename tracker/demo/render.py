@@ -19,7 +19,7 @@ from tracker.core.detections import FloatArray, Image
 from tracker.demo.figure import Look, Pose, Shape, bounding_box, draw_shadows, draw_shapes, figure
 from tracker.demo.scene import HEIGHT, WIDTH, Occluder, background, occluders
 from tracker.errors import InputError
-from tracker.output.drawing import Colour
+from tracker.output.palette import Colour
 
 NAME = "demo"
 PEOPLE = 10

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tracker.core.detections import FloatArray, Image
 from tracker.demo.figure import SUBPIXEL, project
-from tracker.output.drawing import Colour
+from tracker.output.palette import Colour
 
 WIDTH, HEIGHT = 960, 540
 SHARPNESS = 2  # the still parts are drawn this many times larger, then reduced

@@ -6,13 +6,11 @@ that coasts.
 
 from __future__ import annotations
 
-import colorsys
 import os
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +19,9 @@ from numpy.typing import NDArray
 from embedding.files import atomic_path
 from tracker.core.detections import FloatArray, Image, Tracks
 from tracker.errors import InputError
-
-Colour = tuple[int, int, int]  # blue, green, red
+from tracker.output.palette import Colour, colour_of, ink_on
 
 WINDOW = "tracks (q to quit)"
-GOLDEN_RATIO = 0.618034  # hues this far apart fall well between all earlier ones
 SECONDS_TO_OPEN = 20.0  # a window; over ssh the first one takes a while
 MEDIUM = 360  # pixels of height, from which lines are two wide at least
 DASH = 8  # pixels at a line width of one
@@ -52,15 +48,6 @@ class Trails:
     def visible(self) -> dict[int, FloatArray]:
         """Points [P, 2] of the tracks seen in the last frame, oldest first, by id."""
         return {track: np.array(points) for track, points in self._points.items() if self._unseen[track] == 0}
-
-
-@lru_cache(maxsize=4096)
-def colour_of(track: int) -> Colour:
-    """A colour that stays with an id and differs from those of the ids around it."""
-    hue = (track * GOLDEN_RATIO) % 1.0
-    saturation, value = ((0.75, 1.0), (0.95, 0.82), (0.55, 1.0))[track % 3]
-    red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
-    return round(255 * blue), round(255 * green), round(255 * red)
 
 
 def draw_tracks(
@@ -137,14 +124,9 @@ def _draw_label(image: Image, corners: NDArray[np.int32], text: str, colour: Col
     else:
         cv2.rectangle(image, *tag, (32, 32, 32), cv2.FILLED)
         cv2.rectangle(image, *tag, colour, line)
-    ink = _readable_on(colour) if filled else (255, 255, 255)
+    ink = ink_on(colour) if filled else (255, 255, 255)
     baseline = (left + padding, top + tag_height - padding)
     cv2.putText(image, text, baseline, font, scale, ink, line, cv2.LINE_AA)
-
-
-def _readable_on(colour: Colour) -> Colour:
-    blue, green, red = colour
-    return (0, 0, 0) if 0.114 * blue + 0.587 * green + 0.299 * red > 120 else (255, 255, 255)
 
 
 def contact_sheet(images: Sequence[Image], columns: int, path: str | Path) -> Path:

@@ -12,7 +12,8 @@ import pytest
 
 from tracker.core.detections import Tracks
 from tracker.errors import InputError
-from tracker.output.drawing import GAP, Trails, colour_of, contact_sheet, draw_tracks, require_window, show
+from tracker.output.drawing import GAP, Trails, contact_sheet, draw_tracks, require_window, show
+from tracker.output.palette import colour_of
 
 COLOURS = np.array([[20, 40, 200], [200, 80, 30], [128, 128, 128]], np.uint8)  # BGR
 GREY = np.full((200, 300, 3), 90, np.uint8)
@@ -96,13 +97,6 @@ def test_trails_follow_the_feet_and_end() -> None:
         trails.update(tracks())
     trails.update(tracks([100, 0, 110, 20]))
     assert len(trails.visible()[1]) == 1  # forgotten: nothing is kept for ids that never come back
-
-
-def test_colours_stay_and_neighbouring_ids_differ() -> None:
-    colours = np.array([colour_of(track) for track in range(1, 200)])
-    assert (colours == [colour_of(track) for track in range(1, 200)]).all()
-    for distance in (1, 2, 3, 4):
-        assert np.abs(colours[distance:] - colours[:-distance]).max(axis=1).min() > 60
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there is always a display")
