@@ -36,6 +36,13 @@ class Link(str, Enum):
     off = "off"
 
 
+class Hidden(str, Enum):
+    """Who is not to be known in pictures."""
+
+    faces = "faces"
+    people = "people"
+
+
 class EmbedWhen(str, Enum):
     """Which detections are described."""
 
@@ -138,6 +145,14 @@ def main(
         str | None,
         option(group=WRITTEN, help="Tracks with the detection behind each box, .csv or .parquet; {seq} as above."),
     ] = None,
+    labels: Annotated[
+        str | None,
+        option(group=WRITTEN, help="On each box: id,class,score or some of them; or none. Default id, and class."),
+    ] = None,
+    blur: Annotated[
+        Hidden | None,
+        option(group=WRITTEN, help="Make heads (the upper part of each person's box) or whole people unrecognisable."),
+    ] = None,
     show: Annotated[bool, option("--show", group=WRITTEN, help="Show a live window; q ends the run.")] = False,
     evaluate: Annotated[
         bool, option("--evaluate", group=AFTERWARDS, help="Print metrics where there is ground truth.")
@@ -172,6 +187,7 @@ def main(
     if not names:
         raise InputError("--seq: missing; try `track clip.mp4`, `track --demo`, or `track --help`")
     from tracker.core.config import load_config  # with it comes pydantic, which takes a tenth of a second
+    from tracker.output.drawing import labels_of
     from tracker.run.job import Job
 
     settings = load_config(config, set_ or [])
@@ -202,25 +218,41 @@ def main(
             reconnect=reconnect,
             classes=classes,
             tiles=tiles,
+            labels=None if labels is None else labels_of(labels),
+            blur=None if blur is None else blur.value,
         )
         for sequence in sequences
     ]
     if evaluate and not any(sequence.ground_truth for sequence in sequences):
         raise InputError(f"--evaluate: no ground truth (gt/gt.txt) in {', '.join(s.name for s in sequences)}")
+    raise typer.Exit(_run(sequences, tracked, Path(config), json, jobs, timing, evaluate, resume))
+
+
+def _run(
+    sequences: list[Sequence],
+    tracked: list[Job],
+    config: Path,
+    json: Path | None,
+    workers: str,
+    timing: bool,
+    evaluate: bool,
+    resume: bool,
+) -> int:
+    """Run the jobs, and write and print what was asked for of all together; the exit code."""
     from tracker.run.outputs import require_outputs
     from tracker.run.parallel import Outcome, attempt_all, print_evaluation, print_timing, write_account
 
-    require_outputs(tracked, [] if json is None else [("--json", json)], [("--config", Path(config))])
+    require_outputs(tracked, [] if json is None else [("--json", json)], [("--config", config)])
     done = _done_before(tracked) if resume else {}
     tracked = [job for job in tracked if job.sequence.name not in done]
-    outcome = attempt_all(tracked, jobs) if tracked else Outcome()
+    outcome = attempt_all(tracked, workers) if tracked else Outcome()
     if json is not None:
         write_account(json, outcome)
     if timing:
         print_timing(outcome.summaries)
     if evaluate and (outcome.summaries or done):
         print_evaluation(sequences, outcome.summaries, done)
-    raise typer.Exit(outcome.exit_code)
+    return outcome.exit_code
 
 
 def _done_before(jobs: list[Job]) -> dict[str, Path]:

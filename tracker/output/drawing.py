@@ -10,7 +10,8 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,11 @@ from tracker.output.palette import Colour, colour_of, ink_on
 
 WINDOW = "tracks (q to quit)"
 SECONDS_TO_OPEN = 20.0  # a window; over ssh the first one takes a while
-MEDIUM = 360  # pixels of height, from which lines are two wide at least
+MEDIUM = 240  # pixels of the shorter side, from which lines are two wide at least
+EDGE = (24, 24, 24)  # around lines, which so are seen on bright and on dark ground
+LABELS = ("id", "class", "score")
+
+Overlay = Callable[[Image, int, Tracks], None]
 DASH = 8  # pixels at a line width of one
 GAP = 6  # pixels between the images of a contact sheet
 
@@ -50,10 +55,68 @@ class Trails:
         return {track: np.array(points) for track, points in self._points.items() if self._unseen[track] == 0}
 
 
+@dataclass(frozen=True)
+class Style:
+    """What is drawn of tracks beside their boxes.
+
+    Attributes:
+        labels: what stands on a box, of `LABELS`; nothing at all where there is none.
+        class_names: by class id, for the labels; empty where nobody knows.
+        overlays: each is called for every frame that is drawn, with the picture to draw on, the number of the frame
+            and its tracks; boxes come on top. Frames may be left out: what counts them is told of them elsewhere.
+    """
+
+    labels: Sequence[str] = ("id",)
+    class_names: Mapping[int, str] = field(default_factory=dict)
+    overlays: Sequence[Overlay] = ()
+
+    def label(self, track: int, class_id: int, score: float | None) -> str:
+        """The text on a box.
+
+        Args:
+            score: of the detection; None where there was none.
+
+        Example:
+            >>> Style(("id", "class", "score"), {2: "car"}).label(7, 2, 0.914)
+            '7 car 0.91'
+        """
+        known = {"id": str(track), "class": self.class_names.get(class_id, "")}
+        known["score"] = "" if score is None else f"{score:.2f}"
+        return " ".join(known[name] for name in LABELS if name in self.labels and known[name])
+
+
+PLAIN = Style()
+
+
+def labels_of(text: str) -> tuple[str, ...]:
+    """What `--labels` asks for: names of `LABELS` with commas between them, or `none`.
+
+    Raises:
+        InputError: another name.
+
+    Example:
+        >>> labels_of("class,id"), labels_of("none")
+        (('class', 'id'), ())
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    if names == ("none",):
+        return ()
+    for name in names:
+        if name not in LABELS:
+            raise InputError(f"--labels {text}: {name or 'nothing'!r} is none of {', '.join(LABELS)}; or none")
+    return names
+
+
+def line_width(image: Image) -> int:
+    """Pixels, by the picture's size: 2 at 640x480, 3 at 1920x1080, 6 at 4K; lines are seen, and hide little."""
+    shorter = min(image.shape[:2])
+    return max(2, round(shorter / 360)) if shorter >= MEDIUM else 1
+
+
 def draw_tracks(
-    image: Image, tracks: Tracks, trails: Trails | None = None, class_names: Mapping[int, str] | None = None
+    image: Image, tracks: Tracks, trails: Trails | None = None, style: Style = PLAIN, frame_index: int = 0
 ) -> Image:
-    """A copy of the frame with boxes, ids and trails.
+    """A copy of the frame with boxes, labels and trails.
 
     A track seen in this frame has a solid box and a filled label; one that coasts (`tracks.detection` is -1) a dashed
     box and an outlined label. Boxes lower in the image, as a rule nearer to the camera, are drawn over those behind.
@@ -62,10 +125,13 @@ def draw_tracks(
         image: BGR uint8 [H, W, 3]; it is not changed.
         tracks: the tracks of this frame.
         trails: `trails.update(tracks)` is called, and what it remembers is drawn.
-        class_names: by class id, to stand behind the ids; None where everybody is of one class.
+        style: labels, and what else is drawn.
+        frame_index: for the overlays.
     """
     drawn = image.copy()
-    width = max(2, round(image.shape[0] / 360)) if image.shape[0] >= MEDIUM else 1
+    width = line_width(image)
+    for overlay in style.overlays:
+        overlay(drawn, frame_index, tracks)
     if trails is not None:
         trails.update(tracks)
         _draw_trails(drawn, trails, width)
@@ -73,8 +139,9 @@ def draw_tracks(
     for row in np.argsort(tracks.boxes[:, 3], kind="stable"):
         track, coasts = int(tracks.ids[row]), bool(tracks.detection[row] < 0)
         _draw_box(drawn, corners[row], colour_of(track), width, dashed=coasts)
-        name = "" if class_names is None else class_names.get(int(tracks.class_ids[row]), "")
-        _draw_label(drawn, corners[row], f"{track} {name}".strip(), colour_of(track), filled=not coasts)
+        label = style.label(track, int(tracks.class_ids[row]), None if coasts else float(tracks.scores[row]))
+        if label:
+            _draw_label(drawn, corners[row], label, colour_of(track), filled=not coasts)
     return drawn
 
 
@@ -89,32 +156,35 @@ def _draw_trails(image: Image, trails: Trails, width: int) -> None:
     for track, points in trails.visible().items():
         pixels = _pixels(points, image)
         older = len(pixels) // 2
-        cv2.polylines(image, [pixels[: older + 1]], False, colour_of(track), width, cv2.LINE_AA)
-        cv2.polylines(image, [pixels[older:]], False, colour_of(track), 2 * width, cv2.LINE_AA)
+        parts = ((pixels[: older + 1], width), (pixels[older:], 2 * width))
+        for edge, colour in ((2, EDGE), (0, colour_of(track))):
+            for part, thick in parts:
+                cv2.polylines(image, [part], False, colour, thick + edge, cv2.LINE_AA)
 
 
 def _draw_box(image: Image, corners: NDArray[np.int32], colour: Colour, width: int, dashed: bool) -> None:
     import cv2
 
     left, top, right, bottom = corners.tolist()
-    if not dashed:
-        cv2.rectangle(image, (left, top), (right, bottom), colour, width)
-        return
-    dash = DASH * width
-    for start in range(left, right, 2 * dash):
-        for y in (top, bottom):
-            cv2.line(image, (start, y), (min(start + dash, right), y), colour, width)
-    for start in range(top, bottom, 2 * dash):
-        for x in (left, right):
-            cv2.line(image, (x, start), (x, min(start + dash, bottom)), colour, width)
+    for edge, ink in ((2, EDGE), (0, colour)):
+        if not dashed:
+            cv2.rectangle(image, (left, top), (right, bottom), ink, width + edge)
+            continue
+        dash = DASH * width
+        for start in range(left, right, 2 * dash):
+            for y in (top, bottom):
+                cv2.line(image, (start, y), (min(start + dash, right), y), ink, width + edge)
+        for start in range(top, bottom, 2 * dash):
+            for x in (left, right):
+                cv2.line(image, (x, start), (x, min(start + dash, bottom)), ink, width + edge)
 
 
 def _draw_label(image: Image, corners: NDArray[np.int32], text: str, colour: Colour, filled: bool) -> None:
     import cv2
 
-    enlarged = max(1.0, image.shape[0] / 540)
-    font, scale, padding, line = cv2.FONT_HERSHEY_DUPLEX, 0.42 * enlarged, round(3 * enlarged), round(enlarged)
-    (text_width, text_height), _ = cv2.getTextSize(text, font, scale, 1)
+    enlarged = max(1.0, min(image.shape[:2]) / 540)
+    font, scale, padding, line = cv2.FONT_HERSHEY_DUPLEX, 0.48 * enlarged, round(3 * enlarged), round(enlarged)
+    (text_width, text_height), _ = cv2.getTextSize(text, font, scale, line)
     tag_width, tag_height = text_width + 2 * padding, text_height + 2 * padding
     left = int(np.clip(corners[0], 0, max(0, image.shape[1] - tag_width)))
     top = int(np.clip(corners[1] - tag_height, 0, max(0, image.shape[0] - tag_height)))
@@ -122,7 +192,7 @@ def _draw_label(image: Image, corners: NDArray[np.int32], text: str, colour: Col
     if filled:
         cv2.rectangle(image, *tag, colour, cv2.FILLED)
     else:
-        cv2.rectangle(image, *tag, (32, 32, 32), cv2.FILLED)
+        cv2.rectangle(image, *tag, EDGE, cv2.FILLED)
         cv2.rectangle(image, *tag, colour, line)
     ink = ink_on(colour) if filled else (255, 255, 255)
     baseline = (left + padding, top + tag_height - padding)

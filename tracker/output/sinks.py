@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from tracker.core.detections import Image, Tracks
 from tracker.files.motchallenge import ResultWriter
 from tracker.input.frames import Frames
-from tracker.output.drawing import Trails, contact_sheet, draw_tracks, show
+from tracker.output.drawing import PLAIN, Style, Trails, contact_sheet, draw_tracks, show
 from tracker.output.video import VideoWriter
 
 
@@ -25,9 +24,11 @@ class Sink(AbstractContextManager["Sink"]):
 
     Attributes:
         is_wanted: whether somebody asked for it, and is to be told by the exit code where there is none.
+        draws: whether it shows pictures.
     """
 
     is_wanted = True
+    draws = False
 
     def __init__(self, resource: AbstractContextManager[Any] | None = None) -> None:
         self._resource = resource
@@ -70,23 +71,27 @@ class VideoSink(Sink):
     """H.264 video with the tracks drawn in; of a video file, with its times and its sound.
 
     Args:
-        class_names: to be drawn behind the ids; None where everybody is of one class. So they are for the other sinks.
+        style: how they are drawn.
+        with_sound: whether the sound is copied, where there is one.
     """
 
+    draws = True
+
     def __init__(
-        self, path: Path, frame_rate: float, frames: Frames, class_names: Mapping[int, str] | None = None
+        self, path: Path, frame_rate: float, frames: Frames, style: Style = PLAIN, with_sound: bool = True
     ) -> None:
         self._frames = frames
-        self._class_names = class_names
+        self._style = style
         self._writer = VideoWriter(path, frame_rate, frames.size)
         if (video := frames.video) is not None:
-            self._writer = VideoWriter(path, frame_rate, frames.size, video.time_base, video.path, video.start)
+            sound = video.path if with_sound else None
+            self._writer = VideoWriter(path, frame_rate, frames.size, video.time_base, sound, video.start)
         self._trails = Trails()
         super().__init__(self._writer)
 
     def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
         if image is not None:
-            drawn = draw_tracks(image, tracks, self._trails, self._class_names)
+            drawn = draw_tracks(image, tracks, self._trails, self._style, frame_index)
             self._writer.write(drawn, self._frames.time_of(frame_index))
 
 
@@ -98,11 +103,12 @@ class SheetSink(Sink):
         length: frames of the sequence; None where nobody knows, and then every hundredth frame is taken.
     """
 
+    draws = True
     COUNT, COLUMNS, WIDTH = 6, 2, 640  # frames; of them side by side; pixels of one
 
-    def __init__(self, path: Path, length: int | None, class_names: Mapping[int, str] | None = None) -> None:
+    def __init__(self, path: Path, length: int | None, style: Style = PLAIN) -> None:
         self._path = path
-        self._class_names = class_names
+        self._style = style
         self._every = max(length // self.COUNT, 1) if length else 100
         self._trails = Trails()
         self._images: list[Image] = []
@@ -115,7 +121,7 @@ class SheetSink(Sink):
         if image is None or not wanted:
             self._trails.update(tracks)
             return
-        drawn = draw_tracks(image, tracks, self._trails, self._class_names)
+        drawn = draw_tracks(image, tracks, self._trails, self._style, frame_index)
         height = round(drawn.shape[0] * self.WIDTH / drawn.shape[1])
         self._images.append(np.asarray(cv2.resize(drawn, (self.WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8))
 
@@ -127,11 +133,13 @@ class SheetSink(Sink):
 class WindowSink(Sink):
     """A live window; closing it, or pressing q, ends the run early."""
 
-    def __init__(self, class_names: Mapping[int, str] | None = None) -> None:
-        self._class_names = class_names
+    draws = True
+
+    def __init__(self, style: Style = PLAIN) -> None:
+        self._style = style
         self._trails = Trails()
         super().__init__()
 
     def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
-        if image is not None and not show(draw_tracks(image, tracks, self._trails, self._class_names)):
+        if image is not None and not show(draw_tracks(image, tracks, self._trails, self._style, frame_index)):
             raise StopTracking

@@ -40,6 +40,8 @@ class Job:
         strict: refuse what is doubtful: rows without area, scores on another scale.
         classes: names or numbers to keep, as `--classes` has them; None leaves it to the detector, all of a file's.
         tiles: parts of the picture, side by side and one below the other, that a detector looks at too; 1: none.
+        labels: what is written on a box, of `id`, `class` and `score`; None: ids, and classes where some were chosen.
+        blur: `faces` or `people` that are not to be known in any picture; None hides nobody.
     """
 
     sequence: Sequence
@@ -62,6 +64,8 @@ class Job:
     reconnect: float = RECONNECT
     classes: str | None = None
     tiles: int = 1
+    labels: tuple[str, ...] | None = None
+    blur: Literal["faces", "people"] | None = None
 
     @property
     def chooses_classes(self) -> bool:
@@ -116,6 +120,8 @@ class Summary:
 
 def require_possible(job: Job) -> None:
     """InputError where a job asks for what cannot be, as far as shows before anything is read."""
+    if job.blur is not None and not job.draws:
+        raise InputError(f"--blur {job.blur}: does nothing without --video, --sheet or --show")
     if job.show:
         from tracker.output.drawing import require_window
 

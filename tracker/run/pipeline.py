@@ -32,7 +32,7 @@ from tracker.run.prepare import adapt_if_asked, graded, load_if_needed, look_up,
 from tracker.run.processes.ending import require_wanted
 from tracker.run.second_pass import SecondPass, completed, delayed
 from tracker.run.source import Observed, count_frames, find_source, lacks_features, observe, require_within
-from tracker.run.writing import Outputs, frame_rate, improved, provisional_sinks_of, rewrite, sinks_of
+from tracker.run.writing import Looks, Outputs, frame_rate, improved, provisional_sinks_of, rewrite, sinks_of
 
 if TYPE_CHECKING:
     from embedding import Descriptor
@@ -50,7 +50,7 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
     require_outputs([job])
     found = find_source(job.sequence, job.detections, job.strict, job.classes, job.tiles)
     found, notes = graded(job, found)
-    class_names = class_names_of(found)
+    looks = Looks.of(job, class_names_of(found))
     found, name = adapt_if_asked(job, found, progress)
     descriptor = load_if_needed(job, found, name)
     found, descriptor, cache = look_up(job, found, descriptor)
@@ -68,8 +68,8 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
             descriptor = None
         rate = frame_rate(job, frames)
         second_pass = SecondPass(job.config.high_confidence, rate) if job.second_pass == "link" else None
-        sinks = provisional_sinks_of(job) if job.is_offline else sinks_of(job, frames, class_names)
-        outputs = stack.enter_context(Outputs(job.sequence.name, sinks))
+        sinks = provisional_sinks_of(job) if job.is_offline else sinks_of(job, frames, looks)
+        outputs = stack.enter_context(Outputs(job.sequence.name, sinks, looks.blur))
         try:
             tracked = observer.watch(track(job, tracker, observed, descriptor, clock), tracker)
             if job.delay is not None:
@@ -77,7 +77,7 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
             tracked = in_order(tracked, None if job.delay is not None else 2 * job.config.max_age + 100)
             for frame_index, image, detections, tracks in tracked:
                 with clock.measure("writing"):
-                    outputs.write(frame_index, image, tracks)
+                    outputs.write(frame_index, image, tracks, detections)
                 if second_pass is not None:
                     with clock.measure("linking"):
                         second_pass.add(frame_index, detections, tracks)
@@ -98,7 +98,7 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
         elif job.second_pass == "fill":
             record = completed(record, rate)
         if job.is_offline:
-            outputs.failures += rewrite(job, improved(job, record), class_names)
+            outputs.failures += rewrite(job, improved(job, record), looks)
         if frames is not None:
             clock.add("decoding", frames.seconds)
     linked = len(np.unique(record.ids)) if second_pass else None

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
 from embedding.progress import say
-from tracker.core.detections import Image, IntArray, Tracks
+from tracker.core.detections import Detections, Image, IntArray, Tracks
 from tracker.errors import InputError
 from tracker.files.motchallenge import ResultWriter
 from tracker.input.frames import Frames, open_frames
+from tracker.output.blur import Blur
+from tracker.output.drawing import Style
 from tracker.output.growing import GrowingResult
 from tracker.output.sinks import SheetSink, Sink, StopTracking, TextSink, VideoSink, WindowSink
 from tracker.run.job import Job
@@ -26,6 +29,11 @@ TABLES = (".csv", ".parquet")
 class Outputs(AbstractContextManager["Outputs"]):
     """The sinks of a run. One that can no longer be written is given up with a line, and the others go on.
 
+    Args:
+        name: of the sequence.
+        sinks: where frames go.
+        blur: hides people in every picture before a sink has it; None hides nobody.
+
     Attributes:
         failures: a line each.
 
@@ -33,8 +41,9 @@ class Outputs(AbstractContextManager["Outputs"]):
         InputError: none is left of those that somebody asked for, or one cannot even be opened.
     """
 
-    def __init__(self, name: str, sinks: Iterable[Sink]) -> None:
+    def __init__(self, name: str, sinks: Iterable[Sink], blur: Blur | None = None) -> None:
         self._name = name
+        self._blur = blur
         self._sinks = list(sinks)
         self._wanted = sum(sink.is_wanted for sink in self._sinks)
         self.failures: list[str] = []
@@ -46,8 +55,19 @@ class Outputs(AbstractContextManager["Outputs"]):
             stack.pop_all()
         return self
 
-    def write(self, frame_index: int, image: Image | None, tracks: Tracks) -> None:
-        """Give one frame to every sink."""
+    def write(
+        self, frame_index: int, image: Image | None, tracks: Tracks, detections: Detections | None = None
+    ) -> None:
+        """Give one frame to every sink.
+
+        Args:
+            detections: of the frame, where they are known: who is no track, or not yet, is blurred too.
+        """
+        if self._blur is not None:
+            if detections is not None:
+                self._blur.see(frame_index, detections.boxes, detections.class_ids)
+            if image is not None and any(sink.draws for sink in self._sinks):
+                image = self._blur(frame_index, image, tracks)
         for sink in tuple(self._sinks):
             try:
                 sink.write(frame_index, image, tracks)
@@ -85,24 +105,44 @@ def _closed(sink: Sink, error: Exception) -> Exception | None:
     return None
 
 
-def sinks_of(job: Job, frames: Frames | None, class_names: Mapping[int, str]) -> list[Sink]:
+@dataclass(frozen=True)
+class Looks:
+    """What the pictures of a run look like.
+
+    Attributes:
+        style: how tracks are drawn; its `class_names` are those of the run.
+        blur: what hides people in every picture; None hides nobody.
+    """
+
+    style: Style
+    blur: Blur | None = None
+
+    @classmethod
+    def of(cls, job: Job, class_names: Mapping[int, str]) -> Looks:
+        """As the job wants them."""
+        usual = ("id", "class") if job.chooses_classes else ("id",)
+        style = Style(usual if job.labels is None else job.labels, class_names)
+        return cls(style, None if job.blur is None else Blur(job.blur, class_names))
+
+
+def sinks_of(job: Job, frames: Frames | None, looks: Looks) -> list[Sink]:
     """Where the tracks of each frame go in the end; nothing is opened yet."""
     is_live = frames is not None and frames.length is None
     sinks: list[Sink] = []
-    drawn = class_names if job.chooses_classes else None
+    style, class_names = looks.style, looks.style.class_names
     if job.out is not None:
         sinks.append(_result_sink(job, job.out, is_live, class_names))
     if job.video is not None:
         assert frames is not None
-        sinks.append(VideoSink(job.video, frame_rate(job, frames), frames, drawn))
+        sinks.append(VideoSink(job.video, frame_rate(job, frames), frames, style, with_sound=job.blur is None))
     if job.sheet is not None:
-        sinks.append(SheetSink(job.sheet, job.sequence.length or (frames.length if frames else None), drawn))
+        sinks.append(SheetSink(job.sheet, job.sequence.length or (frames.length if frames else None), style))
     if job.table is not None:
         from tracker.output.table import TableSink
 
         sinks.append(TableSink(job.table, class_names))
     if job.show:
-        sinks.append(WindowSink(drawn))
+        sinks.append(WindowSink(style))
     return sinks
 
 
@@ -142,14 +182,14 @@ def improved(job: Job, record: TrackRecord) -> TrackRecord:
     return interpolate(record, job.interpolate) if job.interpolate else record
 
 
-def rewrite(job: Job, record: TrackRecord, class_names: Mapping[int, str]) -> list[str]:
+def rewrite(job: Job, record: TrackRecord, looks: Looks) -> list[str]:
     """Send tracks to the sinks in a second pass over the frames; what could not be written, a line each."""
     with ExitStack() as stack:
         frames = None
         if job.draws:
             assert job.sequence.frames is not None
             frames = stack.enter_context(open_frames(job.sequence.frames))
-        outputs = stack.enter_context(Outputs(job.sequence.name, sinks_of(job, frames, class_names)))
+        outputs = stack.enter_context(Outputs(job.sequence.name, sinks_of(job, frames, looks), looks.blur))
         try:
             for frame_index, image in _every_frame(frames, record.frames):
                 outputs.write(frame_index, image, record.at(frame_index))

@@ -12,7 +12,18 @@ import pytest
 
 from tracker.core.detections import Tracks
 from tracker.errors import InputError
-from tracker.output.drawing import GAP, Trails, contact_sheet, draw_tracks, require_window, show
+from tracker.output.drawing import (
+    GAP,
+    LABELS,
+    Style,
+    Trails,
+    contact_sheet,
+    draw_tracks,
+    labels_of,
+    line_width,
+    require_window,
+    show,
+)
 from tracker.output.palette import colour_of
 
 COLOURS = np.array([[20, 40, 200], [200, 80, 30], [128, 128, 128]], np.uint8)  # BGR
@@ -182,3 +193,52 @@ def test_contact_sheet_is_laid_out_row_by_row(tmp_path: Path) -> None:
 def test_contact_sheet_needs_images_of_one_size(tmp_path: Path, images: list[np.ndarray]) -> None:
     with pytest.raises(ValueError, match="images"):
         contact_sheet(images, 2, tmp_path / "sheet.png")
+
+
+@pytest.mark.parametrize(
+    ("labels", "shown"),
+    [
+        (("id",), "7"),
+        (("score", "id"), "7 0.91"),  # always in the same order
+        (("id", "class", "score"), "7 car 0.91"),
+        ((), ""),
+    ],
+)
+def test_labels_say_what_was_chosen(labels: tuple[str, ...], shown: str) -> None:
+    assert Style(labels, {2: "car"}).label(7, 2, 0.914) == shown
+
+
+def test_who_coasts_has_no_score_and_who_has_no_class_none() -> None:
+    assert Style(LABELS, {2: "car"}).label(7, 3, None) == "7"
+
+
+def test_without_labels_nothing_stands_on_the_box() -> None:
+    drawn = draw_tracks(GREY, tracks([50, 60, 120, 160]), style=Style(()))
+    assert (drawn[:58] == GREY[:58]).all()
+
+
+@pytest.mark.parametrize("text", ["name", "id,", "", "none,id"])
+def test_unknown_labels_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is none of id, class, score; or none"):
+        labels_of(text)
+
+
+@pytest.mark.parametrize(
+    ("size", "pixels"),
+    [((640, 480), 2), ((960, 540), 2), ((1920, 1080), 3), ((1080, 1920), 3), ((3840, 2160), 6), ((320, 200), 1)],
+)
+def test_lines_grow_with_the_picture(size: tuple[int, int], pixels: int) -> None:
+    assert line_width(np.zeros((size[1], size[0], 3), np.uint8)) == pixels
+
+
+def test_overlays_are_drawn_below_the_boxes_and_told_the_frame() -> None:
+    seen = []
+
+    def overlay(image: np.ndarray, frame_index: int, shown: Tracks) -> None:
+        image[:] = 10
+        seen.append((frame_index, shown.ids.tolist()))
+
+    drawn = draw_tracks(GREY, tracks([50, 60, 120, 160]), style=Style(overlays=(overlay,)), frame_index=12)
+    assert seen == [(12, [1])]
+    assert (drawn[190, 290] == 10).all() and of_colour(drawn, 1)[160, 60:110].all()
+    assert (GREY == 90).all()

@@ -584,3 +584,27 @@ def test_the_folder_without_images_is_named(folder: Path, tmp_path: Path) -> Non
     (folder / "seqinfo.ini").write_text("[Sequence]\nimDir=pictures\n")
     with pytest.raises(InputError, match=r"the sequence has none, looked for images in .*walk.pictures"):
         run(job(folder, tmp_path / "out.txt"))
+
+
+@pytest.mark.parametrize("second_pass", ["none", "fill"])
+def test_blurred_people_are_in_no_picture_and_the_tracks_are_the_same(
+    folder: Path, tmp_path: Path, second_pass: Any
+) -> None:
+    """Every frame is noise, so that whatever is blurred differs; the sheet shows frame 2 first, twice as large."""
+    noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+    for frame in range(1, LENGTH + 1):
+        cv2.imwrite(str(folder / "img1" / f"{frame:06d}.png"), noise)
+    run(job(folder, tmp_path / "a.txt", second_pass=second_pass, sheet=tmp_path / "a.png", labels=()))
+    run(job(folder, tmp_path / "b.txt", second_pass=second_pass, sheet=tmp_path / "b.png", labels=(), blur="people"))
+    assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes()
+    first = [cv2.imread(str(tmp_path / name))[: 2 * HEIGHT, : 2 * WIDTH].astype(int) for name in ("a.png", "b.png")]
+    differs = (np.abs(first[0] - first[1]) > 8).any(axis=2)
+    for person in range(PEOPLE):
+        left = 2 * left_of(2, person)
+        assert differs[60:180, left + 10 : left + 40].mean() > 0.7
+    assert not differs[:, 160:240].any()
+
+
+def test_blur_without_a_picture_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--blur people: does nothing without --video"):
+        run(job(folder, tmp_path / "a.txt", blur="people"))
