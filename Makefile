@@ -1,5 +1,5 @@
 # Tasks for contributors; CONTRIBUTING.md says when.
-.PHONY: install compile fast test check sanitize wheel oldest lock release
+.PHONY: install compile fast test check site serve pictures sanitize wheel oldest lock release
 
 install: ## the package to edit, and everything the tests need
 	pip install -e '.[test]'
@@ -18,6 +18,17 @@ check: ## what needs no test to run: style, types, rooms
 	ruff format --check .
 	mypy
 	lint-imports
+
+site: ## the documents as a site, in output/site
+	mkdocs build --strict -f tools/site/mkdocs.yml
+
+serve: ## the same at http://127.0.0.1:8000, built anew as pages change
+	mkdocs serve -f tools/site/mkdocs.yml
+
+pictures: ## the pictures of the documents and the notebook anew: four CPU minutes the first time
+	python -m tools.site concepts --out docs/concepts
+	python -m tools.site gallery --out docs/gallery
+	python -m tools.site notebook --out docs/notebooks
 
 # The interpreter itself is not instrumented, so the libraries come first; its own leaks are not ours.
 sanitize: ## the core's tests under the address and undefined-behaviour sanitizers; leaves a slow core behind

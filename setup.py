@@ -1,8 +1,10 @@
-"""What pyproject.toml cannot say: the compiled core, which may be absent, and the presets' place in a wheel."""
+"""What pyproject.toml cannot say: the compiled core, which may be absent, presets in a wheel, PyPI's page."""
 
 from __future__ import annotations
 
 import os
+import re
+import runpy
 import sys
 from pathlib import Path
 
@@ -72,5 +74,21 @@ class BuildCore(build_ext):
             )
 
 
+def page_on_pypi() -> str:
+    """README.md, its relative links led to the repository that `[project.urls]` names, or made text while none is."""
+    project = Path("pyproject.toml").read_text("utf-8")
+    version = re.search(r'^version = "(.+)"', project, re.MULTILINE)
+    repository = re.search(r'^Repository = "(.+)"', project, re.MULTILINE)
+    for_pypi = runpy.run_path("tools/site/links.py")["for_pypi"]
+    return str(for_pypi(Path("README.md").read_text("utf-8"), repository and repository[1], version and version[1]))
+
+
 STATISTICS = extension("embedding.descriptors.compiled._native", ["embedding/descriptors/compiled/statistics.cpp"])
-setup(ext_modules=[*compiled_core(), STATISTICS], cmdclass={"build_py": BuildPresets, "build_ext": BuildCore})
+
+
+setup(
+    ext_modules=[*compiled_core(), STATISTICS],
+    cmdclass={"build_py": BuildPresets, "build_ext": BuildCore},
+    long_description=page_on_pypi(),
+    long_description_content_type="text/markdown",
+)

@@ -1,176 +1,244 @@
-"""Every snippet of docs/other-trackers.md is run, section by section, as a reader would run it."""
+"""The documents: no broken link or anchor, every command parsed by the command line itself, every page reachable.
+
+`tests/docs` runs the snippets and builds the site.
+"""
 
 from __future__ import annotations
 
 import ast
-import os
+import importlib
+import importlib.util
 import re
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
+import typer
 import yaml
 
-from embedding import Descriptor
-from embedding.adapters import unit_features
-from tracker.demo.render import FRAME_RATE, PEOPLE, render_demo
-from tracker.demo.scene import HEIGHT, WIDTH
-from tracker.files.motchallenge import read_detections, read_tracks
-from tracker.input.frames import open_frames
-from tracker.output.video import VideoWriter
-
-pytestmark = pytest.mark.slow
+from tools.site.pages import Page, Snippet, read_page
+from tracker.commands.command_line import USAGE_ERROR, fill_bare, spread_values
+from tracker.commands.main import BARE, COMMANDS
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PAGE = CHECKOUT / "docs/other-trackers.md"
-LENGTH = 20  # frames
-PACKAGES = {  # module that a snippet imports, and how to get it
-    "deep_sort_realtime": "deep-sort-realtime",
-    "norfair": "norfair (pip install --no-deps norfair)",
-    "supervision": "supervision",
-    "trackers": "trackers",
+PATHS = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "embedding/weights/*.md", "tracker/input/detection/weights/README.md")
+    for path in CHECKOUT.glob(pattern)
+)
+OTHERS = {  # programs that are not ours, and tasks of the shell
+    "docker", "export", "flatsort", "git", "jupyter", "make", "optimum-cli", "pip", "pre-commit", "pytest", "python",
+    "torchrun", "track", "yolo",
+}  # fmt: skip
+MANY_VALUES = {  # of modules of `tools`, as they tell `run_command`
+    "tools.benchmark": ("--seq", "--descriptor"),
+    "tools.paper": ("--seq", "--det", "--descriptor"),
 }
+FOREIGN_SCRIPTS = ("tools/export_onnx.py",)  # of other people's checkouts
 
 
-@dataclass(frozen=True)
-class Section:
-    """A heading of the page and its snippets, (language, text) in their order."""
-
-    title: str
-    snippets: list[tuple[str, str]]
-
-    def imports(self) -> set[str]:
-        """Top-level modules of its Python."""
-        trees = [ast.parse(text) for language, text in self.snippets if language == "python"]
-        nodes = [node for tree in trees for node in ast.walk(tree)]
-        names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-        names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
-        return {name.partition(".")[0] for name in names}
+@lru_cache
+def page(path: Path) -> Page:
+    return read_page(path)
 
 
-def sections() -> list[Section]:
-    """Those of the page that have snippets."""
-    parts = re.split(r"^## (.+)$", PAGE.read_text("utf-8"), flags=re.MULTILINE)[1:]
-    found = [
-        Section(title, re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL))
-        for title, text in zip(parts[::2], parts[1::2], strict=True)
-    ]
-    return [section for section in found if section.snippets]
+SNIPPETS = [snippet for path in PATHS for snippet in page(path).snippets]
+MENTIONS = [(path, text) for path in PATHS for text in page(path).mentions]
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the page says is there: clip.mp4, det.txt, and somebody's network."""
-    folder = tmp_path_factory.mktemp("inputs")
-    sequence = render_demo(folder, LENGTH)
-    (sequence / "det/det.txt").rename(folder / "det.txt")
-    with VideoWriter(folder / "clip.mp4", FRAME_RATE, (WIDTH, HEIGHT)) as video:
-        for _, image in open_frames(sequence / "img1"):
-            video.write(image)
-    shutil.rmtree(sequence)
-    return folder
+def place(value: object) -> str:
+    """What a case is called."""
+    if isinstance(value, Snippet):
+        return f"{value.page.relative_to(CHECKOUT)}:{value.line}"
+    if isinstance(value, Path):
+        return str(value.relative_to(CHECKOUT))
+    return str(value)
 
 
-def write_network(path: Path) -> None:
-    """The mean colour of a crop, as an .onnx file."""
-    onnx = pytest.importorskip("onnx", reason="needs onnx")
-    pytest.importorskip("onnxruntime", reason="needs onnxruntime")
-    value = onnx.helper.make_tensor_value_info
-    node = onnx.helper.make_node("GlobalAveragePool", ["x"], ["y"])
-    crops, means = value("x", onnx.TensorProto.FLOAT, ["n", 3, 64, 32]), value("y", onnx.TensorProto.FLOAT, None)
-    graph = onnx.helper.make_graph([node], "mean", [crops], [means])
-    opset = [onnx.helper.make_opsetid("", 17)]
-    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+@pytest.mark.parametrize("path", PATHS, ids=place)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in page(path).links:
+        if re.match(r"[a-z]+:", target):
+            assert target.startswith("https://"), f"{target}: expected https"
+            continue
+        name, _, anchor = target.partition("#")
+        meant = (path.parent / name).resolve() if name else path
+        assert meant.exists(), f"{target}: no such file"
+        assert CHECKOUT in meant.parents, f"{target}: leads out of the checkout"
+        if anchor and anchor not in ("only-light", "only-dark"):
+            assert anchor in page(meant).anchors, f"{target}: no such heading; there are {sorted(page(meant).anchors)}"
 
 
-def run(language: str, text: str, folder: Path) -> str:
-    """What a snippet prints."""
-    if language == "yaml":
-        assert yaml.safe_load(text)
-        return ""
-    program = [sys.executable, "-c", text] if language == "python" else ["sh", "-ec", text]
-    scripts = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    environment = {**os.environ, "PATH": scripts, "PYTHONPATH": str(CHECKOUT)}
-    done = subprocess.run(program, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+@pytest.mark.parametrize("path", PATHS, ids=place)
+def test_pictures_are_described(path: Path) -> None:
+    assert [target for target, described in page(path).pictures if len(described) < 8] == []
 
 
-def prints_tracks(printed: str, folder: Path) -> None:
-    """Lines of frame, identity and box, of most people in most frames, and every identity once a frame."""
-    rows = [line.split() for line in printed.splitlines()]
-    assert {len(row) for row in rows} == {6}
-    assert len({(row[0], row[1]) for row in rows}) == len(rows)
-    boxes = np.array([row[2:] for row in rows], float)
-    assert (boxes[:, 2:] > boxes[:, :2]).all()
-    assert PEOPLE / 2 <= len({row[1] for row in rows}) <= PEOPLE * 1.5
-    assert len(rows) > PEOPLE * LENGTH / 2
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached, waiting = set(), [CHECKOUT / "README.md"]
+    while waiting:
+        path = waiting.pop()
+        if path in reached or path.suffix != ".md":
+            continue
+        reached.add(path)
+        targets = [target.partition("#")[0] for target in page(path).links if not re.match(r"[a-z]+:|#", target)]
+        waiting += [(path.parent / target).resolve() for target in targets]
+    pages = {path for path in PATHS if CHECKOUT / "docs" in path.parents}
+    assert {place(path) for path in pages - reached - generated()} == set()
 
 
-def prints_features(printed: str, folder: Path) -> None:
-    """Lines of frame and the shape of its features."""
-    counts = np.array([line.split() for line in printed.splitlines()], int)
-    detections = read_detections(folder / "det.txt")
-    assert counts[:, 0].tolist() == list(range(1, LENGTH + 1))
-    assert counts[:, 1].tolist() == [len(detections.at(index)) for index in range(1, LENGTH + 1)]
-    assert set(counts[:, 2]) == {Descriptor.load("default", device="cpu").dimension}
+def generated() -> set[Path]:
+    """Pages that only the site fills; its navigation names them."""
+    return {path for path in PATHS if path.parent.name == "reference"}
 
 
-def writes_the_descriptor(printed: str, folder: Path) -> None:
-    """flat.onnx says what the descriptor says."""
-    pytest.importorskip("onnxruntime", reason="needs onnxruntime")
-    _, image = next(iter(open_frames(folder / "clip.mp4")))
-    boxes = read_detections(folder / "det.txt").at(1).boxes
-    exported, ours = (
-        unit_features(Descriptor.load(name, device="cpu"), image, boxes)
-        for name in (str(folder / "flat.onnx"), "default")
+def test_the_readme_is_short_and_names_every_page_of_the_documents() -> None:
+    readme = page(CHECKOUT / "README.md")
+    assert readme.path.read_text("utf-8").count("\n") < 130
+    linked = {(CHECKOUT / target.partition("#")[0]).resolve() for target in readme.links}
+    top = {path for path in (CHECKOUT / "docs").glob("*.md") if path.name not in ("index.md", "notebook.md")}
+    assert {place(path) for path in top - linked} == set()
+
+
+def test_the_readme_s_first_two_commands() -> None:
+    first, second = page(CHECKOUT / "README.md").snippets[:2]
+    assert list(first.commands()) == [["pip", "install", "-e", "."], ["track", "--demo"]]
+    assert list(second.commands()) == [["pip", "install", "-e", ".[test]"], ["pytest"]]
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=place)
+def test_snippets_parse(snippet: Snippet) -> None:
+    if snippet.language == "python":
+        ast.parse(snippet.text)
+    elif snippet.language == "yaml":
+        assert snippet.text.startswith("--8<-- ") or yaml.safe_load(snippet.text)
+    elif snippet.language == "sh":
+        for command in snippet.commands():
+            require_known(command)
+    else:
+        assert snippet.language == "text", f"{snippet.language}: expected python, sh, yaml or text"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [pair for pair in MENTIONS if re.match(r"(track|flatsort|python -m tools\.\w+) .*--\w", pair[1])],
+    ids=place,
+)
+def test_commands_within_sentences_parse(path: Path, text: str) -> None:
+    for command in Snippet(path, 0, "sh", text.replace("[", "").replace("]", "")).commands():
+        require_known(command, whole=False)
+
+
+def require_known(command: list[str], whole: bool = True) -> None:
+    """Fail where a command is none, or has an option or a value that it does not take."""
+    command = command[next(i for i, word in enumerate(command) if not re.match(r"\w+=", word)) :]
+    program, *arguments = command
+    assert program in OTHERS, f"{program}: a program that the documents do not know"
+    if program == "docker":
+        require_docker(arguments)
+    elif program in ("track", "flatsort"):
+        name, given = ("track", arguments) if program == "track" else (arguments[0], arguments[1:])
+        if name in ("--help", "--version", "COMMAND"):
+            return
+        assert name in COMMANDS, f"flatsort {name}: no such command"
+        main = importlib.import_module(f"tracker.commands.{name}").main
+        require_parsed(main, spread_values(given, COMMANDS[name][1]), whole)
+    elif program == "python" and arguments[0] == "-m":
+        require_module(arguments[1], arguments[2:], whole)
+    elif program == "python" and arguments[0].endswith(".py"):
+        assert arguments[0] in FOREIGN_SCRIPTS or (CHECKOUT / arguments[0]).is_file()
+    elif program == "pytest":
+        for argument in arguments:
+            assert "/" not in argument or (CHECKOUT / argument.partition("::")[0]).exists(), argument
+    elif program == "make":
+        targets = re.findall(r"^(\w+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
+        assert set(arguments) <= set(targets)
+    elif program == "pip":
+        for extras in re.findall(r"\[([\w,]+)\]", " ".join(arguments)):
+            assert set(extras.split(",")) <= known_extras(), extras
+
+
+def require_module(name: str, arguments: list[str], whole: bool) -> None:
+    """The same for `python -m NAME`."""
+    if not name.startswith("tools."):
+        return
+    command = name.removeprefix("tools.")
+    if command in COMMANDS:
+        assert importlib.util.find_spec(name)
+        require_known(["flatsort", command, *arguments], whole)
+        return
+    main = importlib.import_module(f"{name}.__main__").main
+    require_parsed(main, spread_values(arguments, MANY_VALUES.get(name, ())), whole)
+
+
+def require_docker(arguments: list[str]) -> None:
+    """What stands behind an image's or a service's name is a command line of ours."""
+    words = iter(arguments)
+    entry = ["track"]
+    for word in words:
+        if word == "--entrypoint":
+            entry = [next(words)]
+        if word in ("flatsort:cpu", "flatsort:cuda", "cpu", "cuda"):
+            given = list(words)
+            if given:
+                require_known([*entry, *given])
+            return
+        if word == "-f":
+            assert (CHECKOUT / next(words)).is_file()
+        if word == "-t":
+            return
+    assert arguments[0] in ("stop", "build", "logs"), arguments
+
+
+def require_parsed(main: Callable[..., Any], arguments: list[str], whole: bool) -> None:
+    app = typer.Typer(add_completion=False)
+    app.command()(main)
+    try:
+        typer.main.get_command(app).make_context("command", fill_bare(arguments, BARE))
+    except USAGE_ERROR as error:
+        if whole or not re.search("Missing|requires an argument", str(error)):
+            pytest.fail(f"{arguments}: {error}")
+    except typer.Exit:  # --help
+        pass
+
+
+def known_extras() -> set[str]:
+    text = (CHECKOUT / "pyproject.toml").read_text("utf-8")
+    table = re.search(r"^\[project.optional-dependencies\]\n(.*?)^\[", text, re.MULTILINE | re.DOTALL)
+    assert table
+    return set(re.findall(r"^(\w+) = ", table[1], re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["track", "clip.mp4", "--descripter", "colour"],  # a misspelt option
+        ["flatsort", "trakc"],  # a command that is none
+        ["track", "clip.mp4", "--link", "perhaps", "--raw", "--tiles", "many"],  # a value that is none
+        ["flatsort", "embed", "--seq", "clip.mp4"],  # what must be given is not
+        ["python", "-m", "tools.adapt", "--learn"],  # the same from a checkout
+        ["python", "-m", "tools.paper", "pendulum", "--ot", "x"],
+        ["docker", "run", "flatsort:cpu", "--sek", "clip.mp4"],  # behind an image
+        ["pip", "install", "flatsort[magic]"],  # an extra that is none
+        ["make", "coffee"],
+        ["ls"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_would_be_found(command: list[str]) -> None:
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        require_known(command)
+
+
+def test_a_broken_link_would_be_found(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(
+        "# A page's *title*, `code`\n\n[a](#a-pages-title-code) ![b](none.png)\n\n    track x.mp4\n", "utf-8"
     )
-    assert (exported * ours).sum(axis=1).min() > 0.999
-
-
-def writes_tracks(printed: str, folder: Path) -> None:
-    """tracks.txt follows most people."""
-    tracks = read_tracks(folder / "tracks.txt")
-    assert PEOPLE / 2 <= len(np.unique(tracks.ids)) <= PEOPLE * 1.5
-    assert len(tracks) > PEOPLE * LENGTH / 2
-
-
-def writes_features_and_tracks(printed: str, folder: Path) -> None:
-    """flat.npy holds a feature for each detection, and both trackers use it."""
-    with_features, without = (read_detections(folder / name) for name in ("flat.npy", "det.txt"))
-    assert with_features.features is not None
-    assert with_features.features.any(axis=1).mean() > 0.9
-    assert with_features.frames.tolist() == without.frames.tolist()
-    np.testing.assert_allclose(with_features.boxes, without.boxes, atol=0.01)
-    writes_tracks(printed, folder)
-    prints_tracks(printed, folder)
-
-
-CHECKS = {  # of what a section's Python prints and its folder holds
-    "deep-sort-realtime": prints_tracks,
-    "norfair": prints_tracks,
-    "supervision and trackers": prints_tracks,
-    "BoxMOT": prints_features,
-    "Ultralytics": writes_the_descriptor,
-    "DeepSORT": writes_features_and_tracks,
-    "The other way round": writes_tracks,
-}
-
-
-def test_every_section_is_checked() -> None:
-    assert [section.title for section in sections()] == list(CHECKS)
-
-
-@pytest.mark.parametrize("section", sections(), ids=lambda section: section.title)
-def test_snippets_run(section: Section, inputs: Path, tmp_path: Path) -> None:
-    for module in sorted(section.imports() & set(PACKAGES)):
-        pytest.importorskip(module, reason=f"{section.title}: needs {PACKAGES[module]}")
-    shutil.copytree(inputs, tmp_path, dirs_exist_ok=True)
-    if section.title == "The other way round":
-        write_network(tmp_path / "osnet.onnx")
-    outputs = [(language, run(language, text, tmp_path)) for language, text in section.snippets]
-    CHECKS[section.title]("".join(output for language, output in outputs if language == "python"), tmp_path)
+    found = read_page(path)
+    assert found.links == ("#a-pages-title-code", "none.png")
+    assert found.anchors == {"a-pages-title-code"}
+    assert found.pictures == (("none.png", "b"),)
+    assert [(one.language, one.line) for one in found.snippets] == [("sh", 5)]
