@@ -153,6 +153,19 @@ def main(
         Hidden | None,
         option(group=WRITTEN, help="Make heads (the upper part of each person's box) or whole people unrecognisable."),
     ] = None,
+    zones: Annotated[
+        str | None,
+        option(group=WRITTEN, metavar="FILE", help="Count at lines and zones: GeoJSON in pixels (`flatsort zones`)."),
+    ] = None,
+    zones_out: Annotated[
+        list[str] | None,
+        option(
+            group=WRITTEN,
+            metavar="FILE",
+            help="Their counts: .json (totals, over time) or .csv (a row an event), may be given twice. "
+            "Default both, beside --out.",
+        ),
+    ] = None,
     show: Annotated[bool, option("--show", group=WRITTEN, help="Show a live window; q ends the run.")] = False,
     evaluate: Annotated[
         bool, option("--evaluate", group=AFTERWARDS, help="Print metrics where there is ground truth.")
@@ -179,10 +192,7 @@ def main(
     """
     names = [*(sources or []), *(seq or [])]
     if demo:
-        _refuse_beside_demo(locals())
-        from tracker.demo.run import run_demo
-
-        run_demo(out or Path("demo_output"), config, set_ or [], "colour" if descriptor == "default" else descriptor)
+        _demo(locals())
         return
     if not names:
         raise InputError("--seq: missing; try `track clip.mp4`, `track --demo`, or `track --help`")
@@ -205,6 +215,8 @@ def main(
             out=_result_path(out, sequence, len(sequences)),
             video=_named(_video(video, sequence.name in ours, sequence), "--video", sequence, len(sequences)),
             table=_named(table, "--table", sequence, len(sequences)),
+            zones=None if zones is None else Path(zones.replace("{seq}", sequence.name)),
+            zones_out=_counts(zones, zones_out, _result_path(out, sequence, len(sequences)), sequence, len(sequences)),
             sheet=_named(sheet, "--sheet", sequence, len(sequences)),
             camera_motion=None if camera_motion is None else camera_motion.value,
             interpolate=interpolate,
@@ -263,7 +275,7 @@ def _done_before(jobs: list[Job]) -> dict[str, Path]:
     return done
 
 
-def _refuse_beside_demo(options: dict[str, Any]) -> None:
+def _demo(options: dict[str, Any]) -> None:
     """The demo brings its own scene, detections and outputs: what it would ignore is refused."""
     taken = ("demo", "out", "config", "set_", "descriptor", "names")
     untold: tuple[object, ...] = (None, False, 0, [], 1, "1", RECONNECT)
@@ -271,6 +283,10 @@ def _refuse_beside_demo(options: dict[str, Any]) -> None:
     ignored = [f"--{name.replace('_', '-')}" for name in given if options[name] is not EmbedWhen.always]
     if ignored:
         raise InputError(f"--demo: takes --out, --config, --set and --descriptor, found {', '.join(ignored)} too")
+    from tracker.demo.run import run_demo
+
+    descriptor = "colour" if options["descriptor"] == "default" else options["descriptor"]
+    run_demo(options["out"] or Path("demo_output"), options["config"], options["set_"] or [], descriptor)
 
 
 def _detections(sequence: Sequence) -> str:
@@ -320,6 +336,18 @@ def _result_path(out: Path | None, sequence: Sequence, count: int) -> Path:
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: is a file, expected a folder for {count} sequences")
     return out / f"{sequence.name}.txt"
+
+
+def _counts(zones: str | None, asked: list[str] | None, out: Path, sequence: Sequence, count: int) -> tuple[Path, ...]:
+    """Where counts go: what was asked for, else two files beside the result, or in the default folder for none."""
+    if zones is None:
+        if asked:
+            raise InputError(f"--zones-out {asked[0]}: does nothing without --zones")
+        return ()
+    if asked:
+        return tuple(path for one in asked if (path := _named(one, "--zones-out", sequence, count)) is not None)
+    place = DEFAULT_OUT / sequence.name if out.exists() and not out.is_file() else out.with_suffix("")
+    return tuple(place.with_name(f"{place.name}.zones{suffix}") for suffix in (".json", ".csv"))
 
 
 def _minutes(adapt: bool, minutes: float | None) -> float | None:

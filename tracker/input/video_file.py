@@ -45,6 +45,7 @@ class VideoFile:
         self._stream = container.streams.video[0]
         if self._stream.codec_context is None:
             raise InputError(f"{path}: cannot be opened: its video is in a format that nothing here decodes")
+        self.time_base = self._stream.time_base or Fraction(1, 1000)  # a closed container forgets it
         # One thread costs least, and tracking goes on beside it; OpenCV's variable asks for more, 0 for one a core.
         asked = os.environ.get("OPENCV_FFMPEG_THREADS", "")
         self._threads = int(asked) if asked.isdecimal() else 1
@@ -118,10 +119,6 @@ class VideoFile:
 
     def close(self) -> None:
         self._container.close()
-
-    @property
-    def time_base(self) -> Fraction:
-        return self._stream.time_base or Fraction(1, 1000)
 
     def _seconds(self) -> Fraction | None:
         """How long the file says that it lasts: this stream, or all of them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from tracker.files.motchallenge import DetectionTable
 from tracker.input.cuts import CutWatch
 from tracker.input.live.source import LiveSource
 from tracker.input.sequences import Sequence
+from tracker.output.counts import Counting
 from tracker.run.doubts import about_boxes, about_cuts, about_scores, about_tracks, outside
+from tracker.zones.writing import lines_about
 
 Tracked = tuple[int, Image | None, Detections, Tracks]  # a frame: frame_index, picture, what was found, whom it shows
 
@@ -39,6 +41,7 @@ class Account:
         doubts: what looks wrong, a line each.
         stream: of a camera or stream: `reconnections`, `seconds_lost`, `broken_pictures`, which were left out, and why
             it was `given_up`, if so; None for a recording.
+        zones: the totals of `lines` and `zones` in a `unit` of time; None where nothing was to be counted.
     """
 
     frames: int
@@ -51,6 +54,7 @@ class Account:
     linking: str | None
     doubts: list[str]
     stream: dict[str, Any] | None = None
+    zones: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as `--json` writes them."""
@@ -79,7 +83,18 @@ class Account:
                 self.stream[name] for name in ("reconnections", "seconds_lost", "broken_pictures")
             )
             yield f"connected again {again} times, {seconds:.1f} s lost; {broken} broken pictures left out"
+        if self.zones is not None:
+            yield from lines_about(self.zones)
         yield from (f"careful: {doubt}" for doubt in self.doubts)
+
+
+def with_counts(account: Account, counting: Counting | None) -> Account:
+    """The account with what was counted at lines and zones."""
+    if counting is None:
+        return account
+    content = counting.content()
+    totals = {key: content[key] for key in ("unit", "lines", "zones")}
+    return replace(account, zones=totals, doubts=[*account.doubts, *counting.doubts()])
 
 
 class Observer:
@@ -101,7 +116,7 @@ class Observer:
         self._outside = self._flat = 0
         self._largest = -np.inf
         self._since: int | None = None
-        self.frames = 0
+        self.frames = self.last = 0  # how many, and the number of the last one
 
     def watch(self, tracked: Iterable[Tracked], tracker: Tracker) -> Iterator[Tracked]:
         """The same frames, each taken in as it passes."""
@@ -114,6 +129,7 @@ class Observer:
     ) -> None:
         """Take in one frame and what the tracker made of it."""
         self.frames += 1
+        self.last = frame_index
         self._ids.add(frame_index, tracks.ids.tolist())
         scores = detections.scores
         if len(scores):

@@ -25,6 +25,8 @@ class Job:
         descriptor: name of the descriptor for detections without features; `none` to track by motion.
         out: result file; None writes none, and keeps no features beside it.
         video, sheet, table: further files to write, or None.
+        zones: file of lines and zones to count at, or None.
+        zones_out: files to write the counts to, .json or .csv.
         camera_motion: `ecc`, `sparse` or None.
         interpolate: longest gap to fill, frames; 0 fills none.
         smooth: smooth finished tracks.
@@ -52,6 +54,8 @@ class Job:
     video: Path | None = None
     sheet: Path | None = None
     table: Path | None = None
+    zones: Path | None = None
+    zones_out: tuple[Path, ...] = ()
     camera_motion: Literal["ecc", "sparse"] | None = None
     interpolate: int = 0
     smooth: bool = False
@@ -126,6 +130,10 @@ def require_possible(job: Job) -> None:
         from tracker.output.drawing import require_window
 
         require_window()
+    if job.zones is not None:
+        from tracker.zones.reading import read_zones
+
+        read_zones(job.zones)
     if job.second_pass == "link" and job.embed_when != "always":
         raise InputError(f"--embed-when {job.embed_when}: --link compares all looks, expected always")
     if job.second_pass == "link" and isinstance(job.sequence.frames, int | str):

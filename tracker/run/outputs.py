@@ -14,7 +14,12 @@ from tracker.input.images import IMAGE_SUFFIXES
 from tracker.input.sequences import Sequence, find_detections
 from tracker.run.job import Job
 
-SUFFIXES = {"--video": (".mp4",), "--sheet": (".png", ".jpg", ".jpeg"), "--table": (".csv", ".parquet")}
+SUFFIXES = {
+    "--video": (".mp4",),
+    "--sheet": (".png", ".jpg", ".jpeg"),
+    "--table": (".csv", ".parquet"),
+    "--zones-out": (".json", ".csv"),
+}
 
 
 def require_outputs(jobs: list[Job], others: Iterable[Named] = (), read: Iterable[Named] = ()) -> None:
@@ -46,11 +51,14 @@ def outputs_of(job: Job) -> Iterator[Named]:
     for name, path in (("--out", job.out), ("--video", job.video), ("--sheet", job.sheet), ("--table", job.table)):
         if path is not None:
             yield name + of, path
+    yield from (("--zones-out" + of, path) for path in job.zones_out)
 
 
 def inputs_of(job: Job) -> Iterator[Named]:
     """The files a job reads."""
     yield from files_of(job.sequence, job.detections)
+    if job.zones is not None:
+        yield "--zones", job.zones
     with suppress(InputError):  # which the run says better
         yield from (("the descriptor", path) for path in _descriptor_files(job))
 

@@ -21,7 +21,7 @@ from tracker.files.motchallenge import DetectionTable
 from tracker.input.detectors import class_names_of
 from tracker.input.sequences import Sequence
 from tracker.output.sinks import StopTracking
-from tracker.run.account import Observer
+from tracker.run.account import Observer, with_counts
 from tracker.run.clock import Clock
 from tracker.run.features import FeatureCache, frames_named, kept_and_described
 from tracker.run.identities import in_order
@@ -32,7 +32,16 @@ from tracker.run.prepare import adapt_if_asked, graded, load_if_needed, look_up,
 from tracker.run.processes.ending import require_wanted
 from tracker.run.second_pass import SecondPass, completed, delayed
 from tracker.run.source import Observed, count_frames, find_source, lacks_features, observe, require_within
-from tracker.run.writing import Looks, Outputs, frame_rate, improved, provisional_sinks_of, rewrite, sinks_of
+from tracker.run.writing import (
+    Looks,
+    Outputs,
+    counting_of,
+    frame_rate,
+    improved,
+    provisional_sinks_of,
+    rewrite,
+    sinks_of,
+)
 
 if TYPE_CHECKING:
     from embedding import Descriptor
@@ -68,7 +77,9 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
             descriptor = None
         rate = frame_rate(job, frames)
         second_pass = SecondPass(job.config.high_confidence, rate) if job.second_pass == "link" else None
-        sinks = provisional_sinks_of(job) if job.is_offline else sinks_of(job, frames, looks)
+        looked = found.frames if isinstance(found, DetectionTable) else None
+        counting = None if job.is_offline else counting_of(job, frames, looks, looked)
+        sinks = provisional_sinks_of(job) if job.is_offline else sinks_of(job, frames, looks, counting)
         outputs = stack.enter_context(Outputs(job.sequence.name, sinks, looks.blur))
         try:
             tracked = observer.watch(track(job, tracker, observed, descriptor, clock), tracker)
@@ -91,21 +102,29 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
                 raise
         if cache is not None:
             cache.save()
-        record, linking = TrackRecord.concatenate(records), None
-        if second_pass is not None:
-            with clock.measure("linking"):
-                record, linking = second_pass.finish()
-        elif job.second_pass == "fill":
-            record = completed(record, rate)
+        record, linking = finished(job, records, second_pass, rate, clock)
         if job.is_offline:
-            outputs.failures += rewrite(job, improved(job, record), looks)
+            counting = counting_of(job, frames, looks, record.frames, until=observer.last)
+            outputs.failures += rewrite(job, record, looks, counting)
         if frames is not None:
             clock.add("decoding", frames.seconds)
     linked = len(np.unique(record.ids)) if second_pass else None
     live = None if frames is None else frames.live
-    account = observer.account(tracker, why_off, notes, linking, linked, live)
+    account = with_counts(observer.account(tracker, why_off, notes, linking, linked, live), counting)
     seconds = perf_counter() - started
     return Summary(job.sequence.name, job.out, account, seconds, clock.seconds, tuple(outputs.failures))
+
+
+def finished(
+    job: Job, records: list[TrackRecord], second_pass: SecondPass | None, rate: float, clock: Clock
+) -> tuple[TrackRecord, str | None]:
+    """The tracks as the job wants them after the last frame, and a line about the second pass."""
+    if second_pass is not None:
+        with clock.measure("linking"):
+            record, linking = second_pass.finish()
+        return improved(job, record), linking
+    record = TrackRecord.concatenate(records)
+    return improved(job, completed(record, rate) if job.second_pass == "fill" else record), None
 
 
 def track(

@@ -32,7 +32,7 @@ def graded(job: Job, found: Found) -> tuple[Found, list[str]]:
     if job.strict and note is not None:
         raise InputError(f"{job.detections}: {note}; --strict takes scores from 0 to 1")
     notes = [] if note is None else [note]
-    first, stride = looked_at(found)
+    first, stride = looked_at(found.frames)
     if stride > 1:
         notes.append(f"detections in one frame of {stride} from frame {first} on: nobody looked at those between")
     return found, notes

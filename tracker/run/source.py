@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from embedding.progress import say
-from tracker.core.detections import Detections, Image
+from tracker.core.detections import Detections, Image, IntArray
 from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable, read_detections
 from tracker.input.detection.names import chosen_ids, wanted_classes, with_classes
@@ -102,17 +102,17 @@ def count_frames(sequence: Sequence, found: Found, frames: Frames | None) -> int
     return max(sequence.length or 0, found.last_frame)
 
 
-def looked_at(table: DetectionTable) -> tuple[int, int]:
+def looked_at(frames: IntArray) -> tuple[int, int]:
     """The frames that somebody looked at: every k-th from a first one on. (first, k); (1, 1) is every frame.
 
     A detector that is run on every fifth frame leaves rows in frames 1, 6, 11, ... The frames between do not show that
     everybody has gone.
 
     Example:
-        >>> looked_at(DetectionTable(np.array([2, 7, 7, 12, 22, 27]), np.zeros((6, 4)), np.ones(6)))
+        >>> looked_at(np.array([2, 7, 7, 12, 22, 27]))
         (2, 5)
     """
-    frames = np.unique(table.frames)
+    frames = np.unique(frames)
     steps = np.diff(frames)
     if len(frames) < LEAST_LOOKS or (stride := int(np.gcd.reduce(steps))) == 1 or np.median(steps) != stride:
         return 1, 1
@@ -135,7 +135,7 @@ def observe(
         detect = clock.measured("detecting", found)
         yield from ((frame_index, image, detect(image)) for frame_index, image in frames)
         return
-    first, stride = looked_at(found)
+    first, stride = looked_at(found.frames)
     if frames is None:
         for frame_index in range(first, (count_frames(sequence, found, None) or 0) + 1, stride):
             yield frame_index, None, found.at(frame_index)

@@ -17,11 +17,13 @@ from tracker.errors import InputError
 from tracker.files.motchallenge import ResultWriter
 from tracker.input.frames import Frames, open_frames
 from tracker.output.blur import Blur
+from tracker.output.counts import Counting, count_sinks, counting_at
 from tracker.output.drawing import Style
 from tracker.output.growing import GrowingResult
 from tracker.output.sinks import SheetSink, Sink, StopTracking, TextSink, VideoSink, WindowSink
 from tracker.run.job import Job
 from tracker.run.offline import TrackRecord, interpolate, smooth
+from tracker.run.source import looked_at
 
 TABLES = (".csv", ".parquet")
 
@@ -125,10 +127,10 @@ class Looks:
         return cls(style, None if job.blur is None else Blur(job.blur, class_names))
 
 
-def sinks_of(job: Job, frames: Frames | None, looks: Looks) -> list[Sink]:
+def sinks_of(job: Job, frames: Frames | None, looks: Looks, counting: Counting | None) -> list[Sink]:
     """Where the tracks of each frame go in the end; nothing is opened yet."""
     is_live = frames is not None and frames.length is None
-    sinks: list[Sink] = []
+    sinks = [] if counting is None else count_sinks(counting, job.zones_out)  # first: others show what was counted
     style, class_names = looks.style, looks.style.class_names
     if job.out is not None:
         sinks.append(_result_sink(job, job.out, is_live, class_names))
@@ -182,14 +184,34 @@ def improved(job: Job, record: TrackRecord) -> TrackRecord:
     return interpolate(record, job.interpolate) if job.interpolate else record
 
 
-def rewrite(job: Job, record: TrackRecord, looks: Looks) -> list[str]:
+def counting_of(
+    job: Job, frames: Frames | None, looks: Looks, looked: IntArray | None, until: int | None = None
+) -> Counting | None:
+    """What counts the job's final tracks, if it is to.
+
+    Args:
+        looked: the frames that have rows, [K]; None where every one is looked at.
+        until: the last frame.
+
+    Raises:
+        InputError: the file of the zones cannot be read.
+    """
+    if job.zones is None:
+        return None
+    first_and_step = (1, 1) if looked is None else looked_at(looked)
+    counting = counting_at(job.zones, job.sequence, frames, looks.style.class_names, first_and_step)
+    counting.until = until
+    return counting
+
+
+def rewrite(job: Job, record: TrackRecord, looks: Looks, counting: Counting | None) -> list[str]:
     """Send tracks to the sinks in a second pass over the frames; what could not be written, a line each."""
     with ExitStack() as stack:
         frames = None
         if job.draws:
             assert job.sequence.frames is not None
             frames = stack.enter_context(open_frames(job.sequence.frames))
-        outputs = stack.enter_context(Outputs(job.sequence.name, sinks_of(job, frames, looks), looks.blur))
+        outputs = stack.enter_context(Outputs(job.sequence.name, sinks_of(job, frames, looks, counting), looks.blur))
         try:
             for frame_index, image in _every_frame(frames, record.frames):
                 outputs.write(frame_index, image, record.at(frame_index))

@@ -192,7 +192,7 @@ def test_frames_that_nobody_looked_at_are_no_misses(tmp_path: Path, stride: int,
 def test_how_often_somebody_looked(frames: list[int], expected: tuple[int, int]) -> None:
     count = len(frames)
     table = DetectionTable(np.array(frames, np.int64), np.zeros((count, 4)), np.ones(count))
-    assert looked_at(table) == expected
+    assert looked_at(table.frames) == expected
 
 
 def test_the_account_is_plain_json(tmp_path: Path) -> None:
