@@ -16,6 +16,7 @@ EXTRAS = {
     "trackeval": "check",
     "onnx": "onnx",
     "optuna": "tune",
+    "prometheus_client": "serve",
     "pyarrow": "parquet",
     "ray": "ray",
     "tensorboard": "training",

@@ -13,6 +13,7 @@ BARE = {"--link": ("on", "off")}  # options that may stand without a value: thos
 # Name -> what it does, and the options that take several values. The module of that name here has a function `main`.
 COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "track": ("Track objects through image sequences and videos.", ("--seq", "--set")),
+    "serve": ("Track many cameras at once, for ever.", ()),
     "link": ("Join what looks like one person in any tracker's result.", ()),
     "zones": ("Draw lines and zones on a video, count at them in a result.", ()),
     "convert": ("Bring detections and tracks from one format to another.", ()),

@@ -37,6 +37,8 @@ class Ahead(Generic[Item]):
         self._taken = False
         self.seconds = 0.0
         """Of the clock, spent making items."""
+        self.dropped = 0
+        """Items that nobody took in time."""
 
     @property
     def was_taken(self) -> bool:
@@ -103,6 +105,7 @@ class Ahead(Generic[Item]):
             if self._live:
                 with suppress(queue.Empty):
                     self._waiting.get_nowait()
+                    self.dropped += 1
         return False
 
 

@@ -122,7 +122,7 @@ def open_frames(source: Path | str | int, reconnect: float = RECONNECT) -> Frame
     if isinstance(source, str) and source.isdecimal() and not Path(source).exists():
         source = int(source)
     if isinstance(source, int):
-        return _live(f"camera {source}", partial(_camera, source), reconnect)
+        return _live(f"camera {source}", partial(open_camera, source), reconnect)
     if is_address(str(source)) and not isinstance(source, Path):
         return _open_address(source, reconnect)
     path = Path(source)
@@ -200,7 +200,12 @@ def _open_address(address: str, reconnect: float) -> Frames:
     return _live(name, lambda: opened.pop() if opened else Stream(address), reconnect)
 
 
-def _camera(number: int) -> Connection:
+def open_camera(number: int) -> Connection:
+    """A camera of this machine.
+
+    Raises:
+        Lost: there is none of that number, or it cannot be opened.
+    """
     from tracker.input.live.connections import Camera
 
     with _quiet_opencv():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ class LiveSource:
     Args:
         name: for lines on standard error.
         connect: opens a connection.
-        reconnect: seconds to try again for after each loss; 0 gives up at once.
+        reconnect: seconds to try again for after each loss; 0 gives up at once, infinity never.
 
     Attributes:
         size: width and height of the first picture, to which later ones of another size are scaled.
@@ -112,7 +113,8 @@ class LiveSource:
         last = self._last
         lost = time.monotonic()
         if self._reconnect:
-            say(f"{self.name}: lost after frame {self._frame} ({why}), trying again for {self._reconnect:g} s")
+            long = "" if self._reconnect == math.inf else f" for {self._reconnect:g} s"
+            say(f"{self.name}: lost after frame {self._frame} ({why}), trying again{long}")
         for pause in chain(PAUSES, repeat(PAUSES[-1])):
             left = lost + self._reconnect - time.monotonic()
             if left <= 0 or self._stopped.wait(min(pause, left)):

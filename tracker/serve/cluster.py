@@ -1,0 +1,244 @@
+"""A service as actors of Ray: one a camera, and a pool of those who look at pictures, on any machine of a cluster.
+
+An actor that dies is started again by Ray; a camera goes on then where its files end. Pictures travel through Ray's
+object store, one a camera at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from embedding.extras import require_package
+from embedding.progress import say
+from tracker.core.detections import Detections, Image
+from tracker.errors import InputError
+from tracker.serve.camera import Camera
+from tracker.serve.config import CameraConfig, ServiceConfig
+from tracker.serve.looking import Batches, Looker, Unseen, Wanted
+from tracker.serve.status import Report, Status
+
+PATIENCE = 20.0  # seconds that cameras have to close their files, and actors to answer at the start
+LOOKING = 30.0  # seconds after which a picture that was given to the pool is given up
+POLL = 1.0  # seconds that reports are waited for; who is late is asked no second time meanwhile
+STORE = 200_000_000  # bytes of the object store of a cluster that is started here, and more for each camera
+STORE_PER_CAMERA = 25_000_000  # a picture of 1920x1080 that is looked at, one that is freed, and room
+
+
+class LookingActor:
+    """One of the pool: finds and describes for many cameras at once.
+
+    Args:
+        wanted: all that will be asked for.
+        most: pictures of a batch.
+    """
+
+    def __init__(self, wanted: list[Wanted], most: int) -> None:
+        self._looker = Looker(wanted)
+        self._batches = Batches(self._looker, 1, most)
+
+    def class_names(self, wanted: list[Wanted]) -> list[Mapping[int, str]]:
+        """Names of the classes that are found for each, by id."""
+        return [self._looker.class_names(one) for one in wanted]
+
+    def look(self, wanted: Wanted, image: Image) -> Detections:
+        """The detections of a picture; called by many cameras at the same time."""
+        return self._batches(wanted, image)
+
+
+class CameraActor:
+    """One camera, from its start on.
+
+    Args:
+        pool: how many actors look, see `_pool_name`.
+        first: which of them is asked first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: CameraConfig,
+        wanted: Wanted,
+        pool: int,
+        first: int,
+        folder: Path | None,
+        class_names: Mapping[int, str],
+        with_lines: bool,
+    ) -> None:
+        self._turns = cycle(range(pool))
+        for _ in range(first % pool):
+            next(self._turns)
+        self._pool: dict[int, Any] = {}  # by name and not by argument: those keep an actor from being started again
+        self._wanted = wanted
+        self._camera = Camera(name, config, self._look, folder, class_names, with_lines)
+        self._camera.start()
+
+    def report(self) -> Report:
+        """What the camera has to tell."""
+        return self._camera.report()
+
+    def stop(self) -> Report:
+        """End in good order; what it tells last."""
+        self._camera.stop(PATIENCE)
+        return self._camera.report()
+
+    def _look(self, image: Image) -> Detections:
+        import ray
+
+        turn = next(self._turns)
+        try:
+            if turn not in self._pool:
+                self._pool[turn] = ray.get_actor(_pool_name(turn))
+            found: Detections = ray.get(self._pool[turn].look.remote(self._wanted, image), timeout=LOOKING)
+            return found
+        except ray.exceptions.RayTaskError as error:
+            raise Unseen(str(error.cause)) from None
+        except (ray.exceptions.RayError, ValueError) as error:
+            raise Unseen(f"an actor of the pool is away ({type(error).__name__})") from None
+
+
+class RayEngine:
+    """All cameras as actors; joins the cluster of the configuration, or starts one on this machine.
+
+    Raises:
+        InputError: Ray is missing or no cluster answers; no such detector, class or descriptor.
+    """
+
+    def __init__(self, config: ServiceConfig) -> None:
+        require_package("ray", "engine: ray (engine: local does without)")
+        import ray
+
+        _join_cluster(config)
+        self._ray = ray
+        wanted = {name: Wanted.by(camera) for name, camera in config.cameras.items()}
+        self._pool = self._start_pool(config, list(dict.fromkeys(wanted.values())))
+        names = dict(zip(wanted, self._answer(self._pool[0].class_names.remote(list(wanted.values()))), strict=True))
+        actor: Any = ray.remote(CameraActor)
+        folder = config.output.tracks
+        self._cameras: dict[str, Any] = {}
+        for number, (name, camera) in enumerate(config.cameras.items()):
+            options = {"num_cpus": config.ray.cpus_per_camera, "max_restarts": -1, "max_concurrency": 2}
+            self._cameras[name] = actor.options(**options).remote(
+                name,
+                camera,
+                wanted[name],
+                config.pool.workers,
+                number,
+                None if folder is None else folder.absolute() / name,
+                names[name],
+                config.output.lines is not None,
+            )
+        self._asked: dict[str, Any] = {}  # reports that are on their way
+        self._told = {name: Status(name) for name in self._cameras}
+        self._deaths = dict.fromkeys(self._cameras, 0)
+
+    def reports(self) -> list[Report]:
+        """What every camera that answers has to tell; of the others, how they went last."""
+        for name, camera in self._cameras.items():
+            if name not in self._asked:
+                self._asked[name] = camera.report.remote()
+        return self._collected(POLL)
+
+    def stop(self) -> list[Report]:
+        """End all cameras in good order, then the actors; what they tell last."""
+        late = self._collected(POLL)  # rows in a report that is on its way are told once
+        self._asked = {name: camera.stop.remote() for name, camera in self._cameras.items()}
+        last = self._collected(PATIENCE + POLL, everybody=True)
+        for name in self._asked:
+            say(f"{name}: does not end; its process is ended, its files are recovered by the next start")
+        self._ray.shutdown()
+        return late + last
+
+    def _collected(self, seconds: float, everybody: bool = False) -> list[Report]:
+        """Reports that come within some seconds."""
+        reports = {name: Report(status) for name, status in self._told.items()}
+        until = time.monotonic() + seconds
+        waited = set(self._asked)
+        while waited and (left := until - time.monotonic()) > 0:
+            by_reference = {self._asked[name]: name for name in waited}
+            ready, _ = self._ray.wait(list(by_reference), num_returns=len(by_reference), timeout=min(left, POLL))
+            for reference in ready:
+                name = by_reference[reference]
+                waited.discard(name)
+                del self._asked[name]
+                reports[name] = self._report(name, reference)
+            if not everybody:
+                break
+        return list(reports.values())
+
+    def _report(self, name: str, reference: Any) -> Report:
+        try:
+            report: Report = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            before = self._told[name]
+            if before.why != AWAY:
+                self._deaths[name] += 1
+                say(f"{name}: {AWAY} ({type(error).__name__}); it is started again")
+            report = Report(replace(before, state="failing", why=AWAY, restarts=self._deaths[name]))
+        report.status.restarts = self._deaths[name]
+        self._told[name] = report.status
+        return report
+
+    def _start_pool(self, config: ServiceConfig, wanted: list[Wanted]) -> list[Any]:
+        options: dict[str, Any] = {
+            "num_cpus": config.pool.cpus,
+            "num_gpus": config.pool.gpus,
+            "max_restarts": -1,
+            "max_concurrency": max(2, len(config.cameras) + 1),  # every camera waits for one picture at most
+        }
+        actor: Any = self._ray.remote(LookingActor)
+        return [
+            actor.options(name=_pool_name(number), **options).remote(wanted, config.pool.batch)
+            for number in range(config.pool.workers)
+        ]
+
+    def _answer(self, reference: Any) -> Any:
+        """What an actor answers as it starts; what it refuses is the user's to mend."""
+        ready, _ = self._ray.wait([reference], timeout=None)
+        try:
+            return self._ray.get(ready[0])
+        except self._ray.exceptions.RayActorError as error:
+            raise InputError(_cause(error)) from None
+
+
+AWAY = "its process died"
+
+
+def _pool_name(number: int) -> str:
+    """Of an actor that looks; names are a service's own, as every one has a namespace of its own."""
+    return f"flatsort-look-{number}"
+
+
+def _cause(error: Exception) -> str:
+    """The last line of what an actor raised as it was made, which is ours where it is an InputError."""
+    lines = [line for line in str(error).splitlines() if "InputError: " in line]
+    return lines[-1].partition("InputError: ")[2] if lines else str(error)
+
+
+def _join_cluster(config: ServiceConfig) -> None:
+    import ray
+
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # cameras say similar things, and each is to be heard
+    os.environ.setdefault("RAY_COLOR_PREFIX", "0")
+    options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": True}
+    address = config.ray.address or os.environ.get("RAY_ADDRESS")
+    if address is None:
+        wanted = config.ray.cpus_per_camera * len(config.cameras) + config.pool.cpus * config.pool.workers
+        options |= {
+            "address": "local",
+            "num_cpus": max(os.cpu_count() or 1, math.ceil(wanted)),
+            "include_dashboard": config.ray.dashboard,
+            "object_store_memory": STORE + STORE_PER_CAMERA * len(config.cameras),
+        }
+    else:
+        options["address"] = address
+    try:
+        ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise InputError(f"ray: {' '.join(str(error).split())[:200]}") from None
