@@ -62,7 +62,7 @@ def serve_cameras(minutes: float, rate: float, engine: str, kills: int, out: Pat
     Args:
         rate: frames a second of each camera.
         engine: `ray` or `local`.
-        kills: processes of cameras that are killed meanwhile, at random times; with Ray.
+        kills: processes of cameras, and of who looks, that are killed meanwhile, at random times; with Ray.
         out: folder that is kept; None: one that is not.
     """
     with tempfile.TemporaryDirectory() as temporary:
@@ -196,11 +196,11 @@ def _megabytes(pid: int) -> float:
 
 
 def _kill_one(pid: int, chance: random.Random) -> int:
-    """Kill the process of a camera; how many were killed."""
-    cameras = [one for one in _family(pid) if _kind(one, pid) == "CameraActor"]
-    if cameras:
-        os.kill(chance.choice(cameras), signal.SIGKILL)
-    return min(len(cameras), 1)
+    """Kill the process of a camera, or of who looks; how many were killed."""
+    actors = [one for one in _family(pid) if _kind(one, pid).endswith("Actor")]
+    if actors:
+        os.kill(chance.choice(actors), signal.SIGKILL)
+    return min(len(actors), 1)
 
 
 def _memory(seen: Watched) -> list[str]:

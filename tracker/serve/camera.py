@@ -128,9 +128,7 @@ class Camera:
         try:
             self._track_source()
         except Exception as error:  # of whatever kind: the other cameras go on, and this one begins anew
-            if isinstance(error, InputError | OSError):
-                return str(error)
-            return f"{type(error).__name__}: {error}"
+            return _told(error).removeprefix(f"{self._status.name}: ")
         finally:
             with self._lock:
                 for name, count in _counts(self._source).items():
@@ -221,6 +219,15 @@ class Camera:
                 oldest = self._lines.popleft()
                 self._lines_bytes -= len(oldest)
                 self._status.lines_dropped += oldest.count(b"\n")
+
+
+def _told(error: Exception) -> str:
+    """An error in one line; what nobody expected with its kind."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _counts(source: CameraSource | None) -> dict[str, float]:

@@ -159,7 +159,8 @@ def load(path: Path) -> ServiceConfig:
     """
     try:
         tree = settings.read(path)
-        tree["cameras"] = _cameras(tree, str(path))
+        if "cameras" in tree:
+            tree["cameras"] = _cameras(tree, str(path))
         return settings.parse(ServiceConfig, tree, str(path))
     except InputError as error:
         raise InputError(ADDRESS_IN_TEXT.sub(lambda found: shown(found[0]), str(error))) from None
@@ -176,6 +177,7 @@ def _cameras(tree: Mapping[str, Any], where: str) -> Any:
         place = f"{where}: cameras.{str(name)[:60]}"
         if not isinstance(camera, dict):
             raise InputError(f"{place}: expected `key: value` lines, such as source: rtsp://...")
+        settings.parse(CameraConfig, {"source": 0, **defaults, **camera}, place)  # a slip in `source` is an unknown key
         found[str(name)] = settings.parse(CameraConfig, {**defaults, **camera}, place)
         try:
             found[str(name)].tracker_config()
