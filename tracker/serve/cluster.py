@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,6 +31,9 @@ POLL = 1.0  # seconds that reports are waited for; who is late is asked no secon
 STORE = 200_000_000  # bytes of the object store of a cluster that is started here, and more for each camera
 STORE_PER_CAMERA = 25_000_000  # a picture of 1920x1080 that is looked at, one that is freed, and room
 
+# Of actors: a picture is a task, and Ray would keep a record of the latest hundred thousand.
+FOR_EVER: dict[str, Any] = {"max_restarts": -1, "enable_task_events": False}
+
 
 class LookingActor:
     """One of the pool: finds and describes for many cameras at once.
@@ -40,12 +44,25 @@ class LookingActor:
     """
 
     def __init__(self, wanted: list[Wanted], most: int) -> None:
-        self._looker = Looker(wanted)
-        self._batches = Batches(self._looker, 1, most)
+        self._wanted = wanted
+        self._looker: Looker | None = None
+        self._loading = threading.Lock()
+        self._batches = Batches(lambda one, images: self._loaded()(one, images), 1, most)
 
-    def class_names(self, wanted: list[Wanted]) -> list[Mapping[int, str]]:
-        """Names of the classes that are found for each, by id."""
-        return [self._looker.class_names(one) for one in wanted]
+    def class_names(self) -> dict[Wanted, Mapping[int, str]]:
+        """Names of the classes that are found, by id.
+
+        Raises:
+            InputError: no such detector, class or descriptor.
+        """
+        return {one: self._loaded().class_names(one) for one in self._wanted}
+
+    def _loaded(self) -> Looker:
+        """Not as the actor is made: what that raises comes with a page of Ray's."""
+        with self._loading:
+            if self._looker is None:
+                self._looker = Looker(self._wanted)
+            return self._looker
 
     def look(self, wanted: Wanted, image: Image) -> Detections:
         """The detections of a picture; called by many cameras at the same time."""
@@ -118,20 +135,20 @@ class RayEngine:
         self._ray = ray
         wanted = {name: Wanted.by(camera) for name, camera in config.cameras.items()}
         self._pool = self._start_pool(config, list(dict.fromkeys(wanted.values())))
-        names = dict(zip(wanted, self._answer(self._pool[0].class_names.remote(list(wanted.values()))), strict=True))
+        class_names = self._class_names(config)
         actor: Any = ray.remote(CameraActor)
         folder = config.output.tracks
         self._cameras: dict[str, Any] = {}
         for number, (name, camera) in enumerate(config.cameras.items()):
-            options = {"num_cpus": config.ray.cpus_per_camera, "max_restarts": -1, "max_concurrency": 2}
-            self._cameras[name] = actor.options(**options).remote(
+            options = {"num_cpus": config.ray.cpus_per_camera, "max_concurrency": 2}
+            self._cameras[name] = actor.options(**options, **FOR_EVER).remote(
                 name,
                 camera,
                 wanted[name],
                 config.pool.workers,
                 number,
                 None if folder is None else folder.absolute() / name,
-                names[name],
+                class_names[wanted[name]],
                 config.output.lines is not None,
             )
         self._asked: dict[str, Any] = {}  # reports that are on their way
@@ -189,22 +206,27 @@ class RayEngine:
         options: dict[str, Any] = {
             "num_cpus": config.pool.cpus,
             "num_gpus": config.pool.gpus,
-            "max_restarts": -1,
             "max_concurrency": max(2, len(config.cameras) + 1),  # every camera waits for one picture at most
         }
         actor: Any = self._ray.remote(LookingActor)
         return [
-            actor.options(name=_pool_name(number), **options).remote(wanted, config.pool.batch)
+            actor.options(name=_pool_name(number), **options, **FOR_EVER).remote(wanted, config.pool.batch)
             for number in range(config.pool.workers)
         ]
 
-    def _answer(self, reference: Any) -> Any:
-        """What an actor answers as it starts; what it refuses is the user's to mend."""
-        ready, _ = self._ray.wait([reference], timeout=None)
+    def _class_names(self, config: ServiceConfig) -> dict[Wanted, Mapping[int, str]]:
+        """What the pool finds, once all of it is ready."""
+        answers = [member.class_names.remote() for member in self._pool]
+        while len(self._ray.wait(answers, num_returns=len(answers), timeout=LOOKING)[0]) < len(answers):
+            pool = config.pool
+            say(f"ray: waits for {pool.workers} places of {pool.cpus:g} CPUs and {pool.gpus:g} GPUs, as pool asks for")
         try:
-            return self._ray.get(ready[0])
-        except self._ray.exceptions.RayActorError as error:
-            raise InputError(_cause(error)) from None
+            names: dict[Wanted, Mapping[int, str]] = self._ray.get(answers)[0]
+            return names
+        except self._ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, InputError):
+                raise InputError(str(error.cause)) from None
+            raise
 
 
 AWAY = "its process died"
@@ -213,12 +235,6 @@ AWAY = "its process died"
 def _pool_name(number: int) -> str:
     """Of an actor that looks; names are a service's own, as every one has a namespace of its own."""
     return f"flatsort-look-{number}"
-
-
-def _cause(error: Exception) -> str:
-    """The last line of what an actor raised as it was made, which is ours where it is an InputError."""
-    lines = [line for line in str(error).splitlines() if "InputError: " in line]
-    return lines[-1].partition("InputError: ")[2] if lines else str(error)
 
 
 def _join_cluster(config: ServiceConfig) -> None:
