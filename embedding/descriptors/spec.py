@@ -96,7 +96,8 @@ def _parse_weight(number: str, whole: str) -> float:
 
 def _holds_file(text: str) -> bool:
     """Whether this is one part whose name has a + in it: an existing file, possibly behind a weight."""
-    return _exists(text.strip()) or _exists(text.partition("*")[2].strip())
+    weight, _, name = text.partition("*")
+    return _exists(text.strip()) or ("+" not in weight and _exists(name.strip()))
 
 
 def _exists(name: str) -> bool:

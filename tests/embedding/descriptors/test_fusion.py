@@ -116,6 +116,8 @@ def test_a_file_that_exists_is_one_part(tmp_path: Path, monkeypatch: pytest.Monk
         Path(name).touch()
     assert parse("a+b.onnx") == (Part("a+b.onnx"),)
     assert parse("colour+a+b.onnx") == (Part("colour"), Part("a+b.onnx"))
+    assert parse("colour+0.7*a+b.onnx") == (Part("colour"), Part("a+b.onnx", 0.7))
+    assert parse("colour+0.7*mot16-lite") == (Part("colour"), Part("mot16-lite", 0.7))  # a model that ships
     assert parse("0.3*a+b.onnx+colour") == (Part("a+b.onnx", 0.3), Part("colour"))
     assert parse("0.5*c.onnx") == (Part("0.5*c.onnx"),)  # as it is there
     assert parse("0.6*c.onnx") == (Part("c.onnx", 0.6),)

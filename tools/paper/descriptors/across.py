@@ -17,7 +17,10 @@ from embedding.descriptors.whitening import fit_whitening
 from embedding.errors import InputError
 from embedding.retrieval import NO_TRACKLET, Labels, average_precisions, measure_retrieval
 from embedding.training.own_whitening import SHRINKAGE
+from tools.paper.nested import chosen_elsewhere
 
+FORMS = ("as it comes", "own mean", "own whitening")
+CHOSEN = "chosen on the others"
 RESAMPLED = 1000  # bootstrap samples of people
 INTERVAL = (2.5, 97.5)  # percent
 HEADER = ["descriptor", "form", "rank-1", "mAP", "95 %", "spread", "AUC", "mAP off"]
@@ -34,7 +37,7 @@ def figures(
         names: of the sequences.
         seen: label -> names of sequences that it has learnt from.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     for label, vectors in features.items():
         for form, rows in _forms(vectors, labels, len(names)).items():
             parts = [_of_sequence(rows, labels, number) for number in range(len(names))]
@@ -50,7 +53,26 @@ def figures(
                     "interval": [low, high],
                 }
             )
-    return found
+    return found + [_chosen([row for row in found if row["form"] == form], names) for form in FORMS if len(names) > 1]
+
+
+def _chosen(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """The row of what is chosen, in each sequence, by its worth on the others."""
+    candidates = {row["descriptor"]: row for row in rows}
+    key = "mean_average_precision"
+    worth = {label: {name: row["sequences"][name][key] for name in names} for label, row in candidates.items()}
+    chosen = chosen_elsewhere(worth, {label: set(row["seen"]) for label, row in candidates.items()})
+    parts = {name: candidates[chosen[name]]["sequences"][name] for name in names if name in chosen}
+    return {
+        "descriptor": CHOSEN,
+        "form": rows[0]["form"],
+        "seen": [],
+        "chosen": chosen,
+        "sequences": parts,
+        "mean": {one: float(np.mean([part[one] for part in parts.values()])) for one in next(iter(parts.values()))},
+        "spread": float(np.std([part[key] for part in parts.values()])),
+        "interval": [float("nan")] * 2,
+    }
 
 
 def _forms(vectors: NDArray[np.floating], labels: Labels, count: int) -> dict[str, NDArray[np.floating]]:
@@ -64,7 +86,7 @@ def _forms(vectors: NDArray[np.floating], labels: Labels, count: int) -> dict[st
             whitened[here] = fit_whitening(vectors[known], labels.tracklets[known], SHRINKAGE)(vectors[here])
         except InputError:  # nobody was followed
             whitened[here] = centred[here]
-    return {"as it comes": vectors, "own mean": centred, "own whitening": whitened}
+    return dict(zip(FORMS, (vectors, centred, whitened), strict=True))
 
 
 def _of_sequence(rows: NDArray[np.floating], labels: Labels, number: int) -> dict[str, Any]:
@@ -118,6 +140,7 @@ def sequence_rows(found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> l
         [row["descriptor"], row["form"]]
         + [
             f"{row['sequences'][name]['mean_average_precision']:.3f}{'*' if name in row['seen'] else ''}"
+            + (f" {row['chosen'][name]}" if "chosen" in row else "")
             for name in names
         ]
         for row in found

@@ -30,6 +30,7 @@ from embedding.vae.weights import WEIGHTS, load_model, read_record, weights_path
 from tools.paper.bench import Bench
 from tools.paper.descriptors import across
 from tools.paper.descriptors import plots as descriptor_plots
+from tools.paper.nested import learnt_from
 from tracker.evaluate.table import print_columns
 
 BASELINES = ("pixels", "colour")
@@ -51,11 +52,13 @@ class Compared:
         label: in tables and pictures.
         describe: image and boxes in, plain features out.
         weights: of the model behind it; None where there is none.
+        seen: names of sequences that it has learnt from.
     """
 
     label: str
     describe: DescribesBoxes
     weights: Path | None = None
+    seen: frozenset[str] = frozenset()
 
 
 def run(
@@ -103,7 +106,7 @@ def run(
         descriptor_plots.draw_spectra(spectra, bench.output / "spectra.png")
     used = {label: _as_used(label, plain, compared) for label, plain in features.items()}
     names = about["sequences"]
-    over = across.figures(used, labels, names, {one.label: learnt_from(one.weights) for one in compared})
+    over = across.figures(used, labels, names, {one.label: set(one.seen) for one in compared})
     figures = {**about, **_counts(labels), "descriptors": found, "across": over}
     with atomic_path(bench.output / "descriptors.md") as temporary:
         temporary.write_text(markdown(figures), encoding="utf-8")
@@ -118,11 +121,6 @@ def _as_used(label: str, plain: Features, compared: Sequence[Compared]) -> NDArr
     weights = next(one.weights for one in compared if one.label == label)
     in_forms = forms(plain, weights)
     return plain if weights is None else list(in_forms.values())[-1]
-
-
-def learnt_from(weights: Path | None) -> set[str]:
-    """Names of the sequences that a model's record says it was trained on."""
-    return set() if weights is None else set(read_record(weights)["data"].get("crops", {}))
 
 
 def _counts(labels: Labels) -> dict[str, Any]:
@@ -151,13 +149,14 @@ def load_compared(specs: Sequence[str]) -> list[Compared]:
 
 
 def _load(spec: str) -> Compared:
+    seen = frozenset(learnt_from(spec))
     for candidate in (SHIPPED / f"{spec}.safetensors", Path(spec)):
         weights = weights_path(candidate)
         if weights.suffix == ".safetensors" and weights.with_suffix(".json").is_file():
             label = weights.resolve().parent.name if weights.name == WEIGHTS else weights.stem
-            return Compared(label, LatentDescriptor(weights, whiten=False, centre=False), weights)
+            return Compared(label, LatentDescriptor(weights, whiten=False, centre=False), weights, seen)
     label = Path(spec).stem if Path(spec).is_file() else spec
-    return Compared(label, Descriptor.load(spec))
+    return Compared(label, Descriptor.load(spec), seen=seen)
 
 
 def forms(features: Features, weights: Path | None) -> dict[str, NDArray[np.floating]]:

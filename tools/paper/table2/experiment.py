@@ -58,12 +58,13 @@ def run(bench: Bench, data: Data) -> dict[str, Any]:
     """
     videos = find_sequences(data.seq, data.root)
     detectors = _read_detectors(data.det, videos)
-    describers, unknown = load_describers(data.descriptor, data.supervised)
+    describers, unknown, seen = load_describers(data.descriptor, data.supervised)
     figures: dict[str, Any] = {
         "sequences": [video.name for video in videos],
         "boxes": {video.name: _count_boxes(video) for video in videos},
         "adapt_minutes": data.adapt_minutes,
         "published": report.PUBLISHED,
+        "seen": {label: sorted(names) for label, names in seen.items()},
         "detectors": {},
     }
     scenes: list[Scene] = []
@@ -110,7 +111,7 @@ def _measure_rows(
             files |= features.files[row.descriptor]
         scores, results[row] = measure(row, inputs, files, bench.output / "results" / detector)
         bench.say(f"table2: {detector}, {row.label}: {summary(scores)}")
-        settings = {"preset": row.preset, "settings": list(row.settings)}
+        settings = {"preset": row.preset, "settings": list(row.settings), "second_pass": row.second_pass}
         rows.append({"tracker": row.title, "descriptor": row.descriptor, **settings, "scores": scores})
     detections = {one.video.name: {"file": str(one.file), "count": len(one.table)} for one in inputs}
     return {"detections": detections, "rows": rows, "adaptations": features.adaptations}, results
@@ -152,17 +153,19 @@ def _follow_occlusions(
 
 def _drawn_rows(rows: Sequence[Row]) -> dict[str, Row]:
     """The rows of the film strip that there are: motion only first, ours last."""
+    ours = (ADAPTED, "default", None)
     wanted: dict[str, list[tuple[str, str | None]]] = {
-        "SORT": [("sort", None)],
+        "SORT": [("sort, max_age 1", None)],
         "DeepSORT": [("deepsort", FILE), ("deepsort", SUPERVISED)],
         "VHP-VAE-SORT": [("deepsort", "VHP-VAE")],
         "VHP-FMVAE-SORT 3000": [("deepsort", "VHP-FMVAE 3000")],
-        "FlatSORT": [("flatsort", ADAPTED), ("flatsort", "default"), ("flatsort", None)],
+        "FlatSORT": [("flatsort", label) for label in ours],
+        "FlatSORT, linked": [("flatsort, linked", label) for label in ours],
     }
     found = {}
     for name, choices in wanted.items():
         for choice in choices:
-            row = next((row for row in rows if (row.preset, row.descriptor) == choice), None)
+            row = next((row for row in rows if (row.title, row.descriptor) == choice), None)
             if row is not None:
                 found[f"{name}, {row.descriptor}" if row.descriptor in (FILE, SUPERVISED, ADAPTED) else name] = row
                 break

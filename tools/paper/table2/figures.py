@@ -14,7 +14,7 @@ from tools.paper.table2.report import PUBLISHED, PUBLISHED_BOXES, counterpart
 from tools.paper.table2.sweep import PUBLISHED as PUBLISHED_THRESHOLD
 from tracker.evaluate.scores import OVERALL
 
-COLOURS = {"sort": "#8c8c8c", "deepsort": "#3b6ea5", "flatsort": "#c0562f"}
+COLOURS = {"sort": "#8c8c8c", "deepsort": "#3b6ea5", "flatsort": "#c0562f", "flatsort, linked": "#8f2f5f"}
 PAPER_COLOURS = {"sort": "#dcdcdc", "deepsort": "#bdd3e8"}
 PAPER_LABELS = {"sort": "SORT in the paper", "deepsort": "DeepSORT's tracker in the paper"}
 PANELS = {"IDF1": "IDF1, %", "HOTA": "HOTA, %", "IDs": "identity switches a 1,000 boxes"}
@@ -64,9 +64,10 @@ def _bars(rows: list[dict[str, Any]], column: str, boxes: int) -> list[tuple[flo
     """Value and colour of a descriptor's bars; SORT in its own setting only, the paper's right after ours."""
     found = []
     for row in rows:
-        if row["preset"] == "sort" and counterpart(row) is None:
+        if row["second_pass"] == "fill" or (row["preset"] == "sort" and counterpart(row) is None):
             continue
-        found.append((_scaled(row["scores"][OVERALL][column], column, boxes), COLOURS[row["preset"]]))
+        colour = COLOURS.get(row["tracker"], COLOURS[row["preset"]])
+        found.append((_scaled(row["scores"][OVERALL][column], column, boxes), colour))
         published = PUBLISHED.get(counterpart(row) or "", {})
         if column in published:
             found.append((_scaled(published[column], column, PUBLISHED_BOXES), PAPER_COLOURS[row["preset"]]))

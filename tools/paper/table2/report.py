@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from tools.paper.nested import chosen_elsewhere
 from tracker.evaluate.scores import OVERALL
 from tracker.evaluate.table import PERCENT, print_columns, wide_console
 
@@ -38,7 +41,7 @@ SETTINGS = (
     "Every row has the same detections. `sort` and `deepsort` have the paper's settings (App. A.3): confidence from "
     "0.3, non-maximum suppression at IoU 0.7, cosine distance up to 0.2, gallery of 100; `deepsort` has `max_age` 30. "
     "`flatsort` is the preset as it is: it starts tracks at confidence 0.6, continues them from 0.1, and finds its own "
-    "threshold."
+    "threshold; `gaps filled` and `linked` are its second passes over a recording."
 )
 MEANING = (
     "`file`: features that come with the detections. `supervised`: the network of --supervised. `held out`: trained "
@@ -92,6 +95,8 @@ def markdown(figures: Mapping[str, Any]) -> str:
     for name, found in figures["detectors"].items():
         parts.append(f"## {name}: {', '.join(figures['sequences'])}")
         parts.append(table(header(), lines(found["rows"])))
+        if len(figures["sequences"]) > 1:
+            parts += ["### Over sequences", OVER, table(OVER_HEADER, over_lines(found["rows"], figures["seen"]))]
         for title in ("absent", "adaptations"):
             if found[title]:
                 notes = "; ".join(f"{name}: {note}" for name, note in found[title].items())
@@ -110,6 +115,38 @@ def _without_paper(rows: Sequence[Mapping[str, Any]], sequence: str) -> str:
 
     width = 2 + len(COLUMNS)
     return table(header()[:width], [cells[:width] for cells in lines(rows, sequence)])
+
+
+OVER = (
+    "Each sequence counts alike, ± the deviation over them. * has learnt from one of them. Chosen on the others: of "
+    "each sequence the row whose HOTA is best on the other sequences, and which has not learnt from this one."
+)
+OVER_COLUMNS = ("HOTA", "IDF1", "MOTA")
+OVER_HEADER = ["tracker", "descriptor", *OVER_COLUMNS]
+
+
+def over_lines(rows: Sequence[Mapping[str, Any]], seen: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """Means over sequences of every row, and of rows that were chosen on the others."""
+    found, trackers = [], list(dict.fromkeys(row["tracker"] for row in rows))
+    for name in trackers:
+        of_tracker = {str(row["descriptor"] or "-"): row["scores"] for row in rows if row["tracker"] == name}
+        names = [sequence for sequence in next(iter(of_tracker.values())) if sequence != OVERALL]
+        for label, scores in of_tracker.items():
+            mark = "*" if set(seen.get(label, ())) & set(names) else ""
+            found.append([name, label + mark, *_means([scores[sequence] for sequence in names])])
+        hota = {label: {one: scores[one]["HOTA"] for one in names} for label, scores in of_tracker.items()}
+        chosen = chosen_elsewhere(hota, {label: set(learnt) for label, learnt in seen.items()})
+        if len(of_tracker) > 1 and len(chosen) == len(names):
+            what = ", ".join(f"{sequence} {label}" for sequence, label in chosen.items())
+            found.append(
+                [name, f"chosen on the others: {what}", *_means([of_tracker[chosen[one]][one] for one in names])]
+            )
+    return found
+
+
+def _means(scores: Sequence[Mapping[str, float]]) -> list[str]:
+    columns = [[one[column] for one in scores] for column in OVER_COLUMNS]
+    return [f"{np.mean(values):.1f} ± {np.std(values):.1f}" for values in columns]
 
 
 SWEEP = (

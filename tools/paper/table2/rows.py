@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import Literal
 
 from tools.paper.describe import safe_name
 from tools.paper.table2.features import USELESS, with_features
@@ -17,12 +16,16 @@ from tracker.evaluate.scores import OVERALL, evaluate
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, write_results
 from tracker.input.sequences import Sequence as Video
 from tracker.input.sequences import find_detections
+from tracker.run.offline import TrackRecord
+from tracker.run.second_pass import SecondPass, completed
 
 Scores = dict[str, dict[str, float]]  # sequence -> column -> value
 
 # Chen et al. 2020, App. A.3.
 DETECTIONS = ("min_confidence=0.3", "nms_max_overlap=0.7")
 PAPER = {"sort": DETECTIONS, "deepsort": (*DETECTIONS, "max_cosine_distance=0.2", "budget=100"), "flatsort": ()}
+FRAME_RATE = 30.0  # of sequences that do not say
+SECOND_PASS = {"none": "", "fill": ", gaps filled", "link": ", linked"}  # after the last frame -> in a row's title
 SORT_AGES = (1, 30)  # frames: SORT's own, and DeepSORT's
 
 FILE, SUPERVISED, ADAPTED = "file", "supervised", "adapted"
@@ -47,11 +50,13 @@ class Row:
         preset: of the tracker.
         descriptor: label of the features; None tracks by motion alone.
         settings: `KEY=VALUE` that replace the preset's.
+        second_pass: what is done after the last frame, see `tracker.run.second_pass`.
     """
 
     preset: str
     descriptor: str | None
     settings: tuple[str, ...] = ()
+    second_pass: Literal["none", "fill", "link"] = "none"
 
     @property
     def config(self) -> TrackerConfig:
@@ -60,7 +65,8 @@ class Row:
     @property
     def title(self) -> str:
         """The tracker's column in the table."""
-        return f"{self.preset}, max_age {self.config.max_age}" if self.preset == "sort" else self.preset
+        first = f"{self.preset}, max_age {self.config.max_age}" if self.preset == "sort" else self.preset
+        return first + SECOND_PASS[self.second_pass]
 
     @property
     def label(self) -> str:
@@ -90,11 +96,13 @@ class Input:
 
 
 def rows_of(descriptors: Iterable[str]) -> list[Row]:
-    """SORT, then `deepsort` and `flatsort` with each descriptor, the latter by motion alone too."""
+    """SORT, then `deepsort` and `flatsort` with each descriptor; `flatsort` by motion too, and in its second passes."""
     labels = list(descriptors)
     rows = [Row("sort", None, (*PAPER["sort"], f"max_age={age}")) for age in SORT_AGES]
     rows += [Row("deepsort", label, PAPER["deepsort"]) for label in labels]
-    return rows + [Row("flatsort", label, PAPER["flatsort"]) for label in (None, *labels)]
+    rows += [Row("flatsort", label, PAPER["flatsort"]) for label in (None, *labels)]
+    rows += [Row("flatsort", label, PAPER["flatsort"], "fill") for label in (None, *labels)]
+    return rows + [Row("flatsort", label, PAPER["flatsort"], "link") for label in labels]
 
 
 def detector_name(det: str) -> str:
@@ -129,26 +137,36 @@ def _find_in_folder(folder: Path, video: Video) -> Path:
     return path
 
 
-def track(table: DetectionTable, config: TrackerConfig, length: int) -> TrackTable:
-    """The tracks of frames 1 to `length`, from detections and features in memory."""
-    tracker = Tracker(config)
-    found = [tracker.update(table.at(frame), frame) for frame in range(1, length + 1)]
-    return TrackTable(
-        np.repeat(np.arange(1, length + 1), [len(tracks) for tracks in found]),
-        np.concatenate([tracks.ids for tracks in found]),
-        np.concatenate([tracks.boxes for tracks in found]),
-        np.concatenate([tracks.scores for tracks in found]),
-    )
+def track(
+    table: DetectionTable, config: TrackerConfig, length: int, second_pass: str = "none", rate: float = FRAME_RATE
+) -> TrackTable:
+    """The tracks of frames 1 to `length`, from detections and features in memory, as `track` writes them.
+
+    Args:
+        second_pass: as a row's.
+        rate: frames a second.
+    """
+    tracker, linking, records = Tracker(config), SecondPass(config.high_confidence, rate), []
+    for frame in range(1, length + 1):
+        detections = table.at(frame)
+        tracks = tracker.update(detections, frame)
+        if second_pass == "link":
+            linking.add(frame, detections, tracks)
+        else:
+            records.append(TrackRecord.of_frame(frame, tracks, detections))
+    record = linking.finish()[0] if second_pass == "link" else TrackRecord.concatenate(records)
+    if second_pass == "fill":
+        record = completed(record, rate)
+    return TrackTable(record.frames, record.ids, record.boxes, record.scores)
 
 
-def track_all(
-    config: TrackerConfig, inputs: Sequence[Input], files: Mapping[str, Path | None]
-) -> dict[str, TrackTable]:
+def track_all(row: Row, inputs: Sequence[Input], files: Mapping[str, Path | None]) -> dict[str, TrackTable]:
     """Sequence -> its tracks, with features from `files` (sequence -> file, or None for motion alone)."""
     found = {}
     for one in inputs:
         table = with_features(one.table, files[one.video.name])
-        found[one.video.name] = track(table, config, one.length)
+        rate = one.video.frame_rate or FRAME_RATE
+        found[one.video.name] = track(table, row.config, one.length, row.second_pass, rate)
     return found
 
 
@@ -162,7 +180,7 @@ def measure(
     row: Row, inputs: Sequence[Input], files: Mapping[str, Path | None], folder: Path
 ) -> tuple[Scores, dict[str, TrackTable]]:
     """Track with one row's settings, write FOLDER/ROW/SEQUENCE.txt and score them; the scores and the tracks."""
-    results = track_all(row.config, inputs, files)
+    results = track_all(row, inputs, files)
     for name, tracks in results.items():
         path = folder / safe_name(row.label) / f"{name}.txt"
         write_results(path, tracks.frames, tracks.ids, tracks.boxes, tracks.scores)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedding.progress import progress_shown
+from tools.paper.nested import learnt_from
 from tools.paper.table2.features import described, useless
 from tools.paper.table2.rows import ADAPTED, BASE, BASELINES, FILE, LABELS, MODELS, SUPERVISED, Input
 from tracker.errors import InputError
@@ -37,7 +38,9 @@ class Features:
     adaptations: dict[str, str] = field(default_factory=dict)
 
 
-def load_describers(descriptors: Sequence[str], supervised: Path | None) -> tuple[dict[str, DescribesBoxes], Absent]:
+def load_describers(
+    descriptors: Sequence[str], supervised: Path | None
+) -> tuple[dict[str, DescribesBoxes], Absent, dict[str, set[str]]]:
     """Descriptors by label: the paper's, ours, baselines, the supervised network and the user's own.
 
     Args:
@@ -45,7 +48,7 @@ def load_describers(descriptors: Sequence[str], supervised: Path | None) -> tupl
         supervised: a network's .onnx file.
 
     Returns:
-        The descriptors, and which of the project's own are not there.
+        The descriptors, which of the project's own are not there, and from which sequences each has learnt.
 
     Raises:
         InputError: one that the user asked for is not there, or a label occurs twice.
@@ -61,7 +64,8 @@ def load_describers(descriptors: Sequence[str], supervised: Path | None) -> tupl
     found: dict[str, DescribesBoxes] = {label: Descriptor.load(spec) for label, spec in asked.items()}
     ours = {label: _load_or_why(spec) for label, spec in {**MODELS, **BASELINES}.items()}
     found |= {label: one for label, one in ours.items() if not isinstance(one, str)}
-    return found, {label: why for label, why in ours.items() if isinstance(why, str)}
+    seen = {label: learnt_from(spec) for label, spec in {**asked, **MODELS, **BASELINES}.items() if label in found}
+    return found, {label: why for label, why in ours.items() if isinstance(why, str)}, seen
 
 
 def _load_or_why(spec: str) -> Descriptor | str:

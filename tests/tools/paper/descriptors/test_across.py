@@ -22,12 +22,15 @@ def test_sequences_count_alike() -> None:
     features = np.eye(4)[who.identities] + 0.01 * random.normal(size=(len(who), 4))
     short = who.sequences == 1
     features[short] = random.normal(size=(short.sum(), 4))  # says nothing there
-    (row, *others) = across.figures({"d": features}, who, ["long", "short"], {"d": {"long", "other"}})
+    found = across.figures({"d": features, "e": features}, who, ["long", "short"], {"d": {"long", "other"}})
+    (row, *others), chosen = found[:3], found[-3]
     maps = [row["sequences"][name]["mean_average_precision"] for name in ("long", "short")]
     assert maps[0] > 0.99 > maps[1]
     assert row["mean"]["mean_average_precision"] == np.mean(maps)
     assert row["interval"][0] <= np.mean(maps) <= row["interval"][1]
     assert row["seen"] == ["long"]
     assert [one["form"] for one in (row, *others)] == ["as it comes", "own mean", "own whitening"]
+    assert chosen["chosen"] == {"long": "e", "short": "d"}
+    assert chosen["mean"]["rank1"] == row["mean"]["rank1"]  # they are alike
     cells = across.sequence_rows([row], ["long", "short"])[0]
     assert cells[2].endswith("*") and not cells[3].endswith("*")

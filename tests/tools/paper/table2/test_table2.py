@@ -82,7 +82,9 @@ def test_every_tracker_has_a_row_with_every_descriptor(written: tuple[Path, list
     descriptors = {"file", *ours, *USELESS, "mine"}
     assert {label for tracker, label in rows if tracker == "deepsort"} == descriptors
     assert {label for tracker, label in rows if tracker == "flatsort"} == {None, *descriptors}
-    assert {tracker for tracker, label in rows if label is None} == {"sort, max_age 1", "sort, max_age 30", "flatsort"}
+    assert {label for tracker, label in rows if tracker == "flatsort, linked"} == descriptors
+    motion = {"sort, max_age 1", "sort, max_age 30", "flatsort", "flatsort, gaps filled"}
+    assert {tracker for tracker, label in rows if label is None} == motion
     assert found["absent"]["adapted"] == "no --adapt-minutes"
     for row in rows.values():
         assert set(row["scores"]) == {SEQUENCE, OVERALL}
@@ -96,7 +98,7 @@ def test_every_row_tracks_the_same_detections(written: tuple[Path, list[Any]], c
         np.testing.assert_array_equal(table.boxes, campus.table.boxes)
         np.testing.assert_array_equal(table.scores, campus.table.scores)
     own = read_detections(campus.file).features
-    assert sum(table.features is not None and np.array_equal(table.features, own) for table in tracked) == 2
+    assert sum(table.features is not None and np.array_equal(table.features, own) for table in tracked) == 4
 
 
 def test_features_that_say_nothing_leave_flatsort_where_motion_puts_it(written: tuple[Path, list[Any]]) -> None:
@@ -104,6 +106,8 @@ def test_features_that_say_nothing_leave_flatsort_where_motion_puts_it(written: 
     motion = rows["flatsort", None]["scores"][OVERALL]
     for label in USELESS:
         assert rows["flatsort", label]["scores"][OVERALL]["IDF1"] >= motion["IDF1"]
+    filled = rows["flatsort, gaps filled", None]["scores"]
+    assert rows["flatsort, linked", "constant"]["scores"] == filled  # nobody is told from anybody
     assert rows["deepsort", "constant"]["scores"][OVERALL] != rows["deepsort", "file"]["scores"][OVERALL]
 
 
