@@ -12,12 +12,13 @@ from tracker.errors import InputError
 from tracker.files.motchallenge import DetectionTable
 from tracker.linking.clustering import cluster
 from tracker.linking.completion import NOBODY, drop_short, recover
-from tracker.linking.evidence import ends_of, learn
+from tracker.linking.evidence import LONG, ends_of, learn
 from tracker.linking.explanation import Explanation, explain
 from tracker.linking.pieces import Pieces, cut_pieces, visible
 
 MAX_ABSENCE = 5.0  # seconds; MOTChallenge gives a person who left and comes back another identity
 MAX_GAP = 2.0  # seconds that unused boxes are looked for
+LEARNT_FROM = 0.45  # share of the boxes on pieces that are long enough to learn from; of fewer it says too little
 SEPARATION = 0.9  # area under the curve of looks, below which they do not say who is who
 
 
@@ -69,6 +70,8 @@ def link_identities(
     rows = np.flatnonzero(sure if sure.any() else np.ones(len(table), bool))
     frames, boxes = table.frames[rows], table.boxes[rows]
     pieces = cut_pieces(frames, boxes, online[rows])
+    if pieces.lengths[pieces.lengths >= LONG].sum() < LEARNT_FROM * len(rows):
+        return Linked(None, "too few people were followed for long enough to learn from")
     try:
         learnt = learn(
             pieces, frames, boxes, table.features[rows].astype(np.float64), visible(frames, boxes) ** 2, rate

@@ -100,3 +100,13 @@ def test_who_has_another_class_is_somebody_else(crowd: Crowd) -> None:
     ).identities
     assert found is not None
     assert set(found[later]).isdisjoint(found[~later])
+
+
+def test_where_most_people_are_seen_in_snatches_nothing_is_linked(crowd: Crowd) -> None:
+    """What twelve who were followed teach does not hold for eighteen whom the detector loses every fifth frame."""
+    scene = crowd(people=30)
+    none = np.full(len(scene.frames), -1)
+    assert not link_identities(table(scene), none, RATE, 0.6).why_not
+    kept = np.flatnonzero((scene.people < 12) | (scene.frames % 5 > 0))
+    found = table(scene).select(kept)
+    assert "too few people" in link_identities(found, none[kept], RATE, 0.6).why_not

@@ -14,6 +14,7 @@ from tracker.core.tracker import Tracker
 from tracker.errors import InputError
 from tracker.evaluate.scores import OVERALL, evaluate
 from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections, write_results
+from tracker.input.scores import on_scale
 from tracker.input.sequences import Sequence as Video
 from tracker.input.sequences import find_detections
 from tracker.run.offline import TrackRecord
@@ -147,6 +148,7 @@ def track(
         rate: frames a second.
     """
     tracker, linking, records = Tracker(config), SecondPass(config.high_confidence, rate), []
+    table, _ = on_scale(table, config)
     for frame in range(1, length + 1):
         detections = table.at(frame)
         tracks = tracker.update(detections, frame)
