@@ -123,9 +123,7 @@ def main(
     interpolate: Annotated[
         int, option(group=HOW, min=0, help="In place of a second pass: fill gaps of up to N frames.")
     ] = 0,
-    smooth: Annotated[
-        bool, option("--smooth", group=HOW, help="In place of a second pass: smooth tracks (Rauch-Tung-Striebel).")
-    ] = False,
+    smooth: Annotated[bool, option("--smooth", group=HOW, help="In place of a second pass: smooth tracks.")] = False,
     out: Annotated[
         Path | None,
         option(

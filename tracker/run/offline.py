@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from tracker.core.detections import Detections, FloatArray, IntArray, Tracks
-from tracker.core.kalman import MOTION_MODELS, SeparableFilter
 from tracker.core.state import NONE
 
-LONGEST_GAP = 10_000  # frames without a row behind which a track is smoothed as another: nothing is known across it
-MODEL = MOTION_MODELS["xyah"]
-STEPS_AT_ONCE = 100_000  # frames of tracks that are smoothed side by side: 16 MB
+LONGEST_GAP = 10_000  # frames that are filled at most, whatever is asked for
+SMOOTHED = 2.0  # frames, deviation of the Gaussian; 1 to 4 gain, by less
+AGREED = 1.0  # heights that a way misses another one by
+REACH = 6  # frames on either side
 
 
 @dataclass(slots=True)
@@ -89,16 +89,26 @@ class TrackRecord:
         return Tracks(self.ids[rows], self.boxes[rows], self.scores[rows], self.detection[rows], self.class_ids[rows])
 
 
-def interpolate(record: TrackRecord, max_gap: int) -> TrackRecord:
+def interpolate(record: TrackRecord, max_gap: int, agreed_gap: int = 0, rate: float = 30.0) -> TrackRecord:
     """Fill gaps of at most `max_gap` frames between two detections of a track by a straight line.
 
     Boxes that the tracker wrote while coasting through such a gap are replaced; longer gaps, and those of more than
     `LONGEST_GAP`, stay as they are.
+
+    Args:
+        agreed_gap: frames; longer ones than `max_gap`, up to this, are filled where the ways before and behind agree:
+            one of them, followed through the gap, meets the other to within a person's height.
+        rate: frames a second.
     """
     seen = np.lexsort((record.frames, record.ids))
     seen = seen[record.detection[seen] != NONE]
     gap, same = np.diff(record.frames[seen]) - 1, np.diff(record.ids[seen]) == 0
-    starts = np.flatnonzero(same & (gap > 0) & (gap <= min(max_gap, LONGEST_GAP)))
+    ends = np.flatnonzero(~same | (gap > 0))  # of what was seen frame by frame
+    filled_gap = same[ends] & (gap[ends] <= min(max_gap, LONGEST_GAP))
+    doubtful = np.flatnonzero(same[ends] & (gap[ends] > max_gap) & (gap[ends] <= agreed_gap))
+    if len(doubtful):
+        filled_gap[doubtful] = _ways_agree(record, np.split(seen, ends + 1), doubtful, rate)
+    starts = ends[filled_gap]
     if not len(starts):
         return record
     place = np.repeat(starts, gap[starts])
@@ -115,81 +125,46 @@ def interpolate(record: TrackRecord, max_gap: int) -> TrackRecord:
     return TrackRecord.concatenate((record.select(~replaced) if replaced.any() else record, filled))
 
 
+def _ways_agree(record: TrackRecord, runs: list[IntArray], before: IntArray, rate: float) -> np.ndarray:
+    """Whether [G] the ways of runs `before` and of those behind them, each given by its rows, agree."""
+    from tracker.linking.evidence import ends_of, ways_apart
+
+    runs_of = [runs[run] for pair in zip(before, before + 1, strict=True) for run in pair]
+    ends = ends_of(runs_of, record.frames, record.measured, rate)
+    first = 2 * np.arange(len(before))
+    return ways_apart(ends, ends, first, first + 1)[0] <= AGREED
+
+
 def _keys(record: TrackRecord) -> IntArray:
     """One number a (frame, id)."""
     return record.frames * (1 << 32) + record.ids
 
 
 def smooth(record: TrackRecord) -> TrackRecord:
-    """Replace every box by the Rauch-Tung-Striebel estimate from all detections of its track, past and future.
+    """Replace every box by what the boxes of its track around it say, weighted by a Gaussian of `SMOOTHED` frames.
 
-    The model is DeepSORT's constant-velocity one; rows keep their frames and ids, only the boxes move.
+    A straight line is fitted to each edge over the frames nearby and read off in the middle (local linear regression,
+    Cleveland, 1979), so that who walks on keeps pace to the very ends. What the detector measured counts where it did,
+    not the filter's estimate; rows keep their frames and ids, only the boxes move.
     """
     order = np.lexsort((record.frames, record.ids))
-    frames = record.frames[order]
-    begins = np.flatnonzero(
-        (np.diff(record.ids[order], prepend=NONE) != 0) | (np.diff(frames, prepend=0) > LONGEST_GAP)
-    )
-    number = np.cumsum(np.isin(np.arange(len(order)), begins)) - 1
-    seen = np.flatnonzero(record.detection[order] != NONE)
-    enough = np.flatnonzero(np.bincount(number[seen], minlength=len(begins)) > 1)
-    first = np.full(len(begins), np.iinfo(np.int64).max)
-    np.minimum.at(first, number[seen], frames[seen])
-    last = np.append(begins[1:], len(order)) - 1
-    steps = frames[last[enough]] - first[enough] + 1
-    boxes = record.boxes.copy()
-    parts = np.split(enough, np.flatnonzero(np.diff(np.cumsum(steps) // STEPS_AT_ONCE)) + 1)
-    for part in parts if len(enough) else ():
-        wanted = np.flatnonzero(np.isin(number, part) & (frames >= first[number]))
-        place = np.searchsorted(part, number[wanted])
-        offset, rows = frames[wanted] - first[number[wanted]], order[wanted]
-        measured = np.where((record.detection[rows] != NONE)[:, None], record.measured[rows], np.nan)
-        boxes[rows] = _smoothed(place, offset, measured)
+    frames, ids = record.frames[order], record.ids[order]
+    seen = record.detection[order] != NONE
+    edges = np.where(seen[:, None], record.measured[order], record.boxes[order])
+    count = len(order)
+    moments, sums, slopes = np.zeros((3, count)), np.zeros((count, 4)), np.zeros((count, 4))
+    reach = min(REACH, count - 1)
+    for step in range(-reach, reach + 1):  # the row so many rows on, which is as many frames away or more
+        here, there = slice(max(0, -step), count - max(0, step)), slice(max(0, step), count - max(0, -step))
+        away = frames[there] - frames[here]
+        weight = np.where((ids[there] == ids[here]) & (np.abs(away) <= REACH), np.exp(-0.5 * (away / SMOOTHED) ** 2), 0)
+        moments[:, here] += weight * np.stack((np.ones(len(away)), away, away**2))
+        sums[here] += weight[:, None] * edges[there]
+        slopes[here] += (weight * away)[:, None] * edges[there]
+    determinant = moments[0] * moments[2] - moments[1] ** 2
+    alone = determinant < 1e-9
+    found = moments[2][:, None] * sums - moments[1][:, None] * slopes
+    found /= np.where(alone, 1, determinant)[:, None]
+    boxes = np.empty_like(record.boxes)
+    boxes[order] = np.where(alone[:, None], edges, found)
     return replace(record, boxes=boxes)
-
-
-def _smoothed(track: IntArray, step: IntArray, measured: FloatArray) -> FloatArray:
-    """Boxes [R, 4] of tracks that go forward, then back, side by side.
-
-    A pair of position and velocity with covariance P and prediction F P F' + Q has the gain P F' (F P F' + Q)^-1, two
-    by two, so that every pair of every track is smoothed by the same few products (Rauch et al., 1965).
-
-    Args:
-        track: [R] from 0.
-        step: [R] frames since the first detection of the track, which is at step 0.
-        measured: [R, 4] box of the detection, NaN where there is none.
-    """
-    length = np.zeros(track.max(initial=-1) + 1, np.int64)
-    np.maximum.at(length, track, step + 1)
-    longest_first = np.argsort(-length, kind="stable")
-    place = np.argsort(longest_first)[track]  # so that those that still go on are the first ones
-    going = np.searchsorted(-length[longest_first], -np.arange(length.max(initial=0)), side="left")
-    order = np.lexsort((place, step))
-    order = order[~np.isnan(measured[order, 0])]
-    bounds = np.searchsorted(step[order], np.arange(len(going) + 1))
-    kalman, filtered = SeparableFilter(MODEL), []
-    for now, count in enumerate(going.tolist()):
-        rows = order[bounds[now] : bounds[now + 1]]
-        if now == 0:
-            kalman.append(measured[rows])
-        else:
-            kalman.keep(np.arange(count))
-            kalman.predict()
-            kalman.update(place[rows], measured[rows])
-        filtered.append(kalman.state.copy())
-    smoothed = [state[:2] for state in filtered]
-    for now in range(len(filtered) - 2, -1, -1):
-        count = filtered[now + 1].shape[1]
-        position, velocity, p_xx, p_xv, p_vv = filtered[now][:, :count]
-        ahead_xv = p_xv + p_vv
-        ahead_xx = p_xx + p_xv + ahead_xv + MODEL.process_position.at(position)
-        ahead_vv = p_vv + MODEL.process_velocity.at(position)
-        missed_x = smoothed[now + 1][0] - position - velocity
-        missed_v = smoothed[now + 1][1] - velocity
-        determinant = ahead_xx * ahead_vv - ahead_xv**2
-        weight_x = (ahead_vv * missed_x - ahead_xv * missed_v) / determinant
-        weight_v = (ahead_xx * missed_v - ahead_xv * missed_x) / determinant
-        position += (p_xx + p_xv) * weight_x + p_xv * weight_v
-        velocity += ahead_xv * weight_x + p_vv * weight_v
-    found = [smoothed[now][0, row] for now, row in zip(step.tolist(), place.tolist(), strict=True)]
-    return MODEL.to_boxes(np.stack(found))

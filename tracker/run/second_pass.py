@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tracker.linking.windows import Settled
 
 MAX_GAP = 2.0  # seconds that a straight line fills
+AGREED_GAP = 3.0  # the same where the ways on either side agree
 WINDOW = 120.0  # seconds that are linked at once
 OVERLAP = 30.0  # seconds of a window that the next one sees again
 
@@ -144,8 +145,8 @@ class SecondPass:
 
 
 def completed(record: TrackRecord, rate: float) -> TrackRecord:
-    """Finished tracks without gaps of up to `MAX_GAP`, and smoothed."""
-    return smooth(interpolate(record, round(MAX_GAP * rate)))
+    """Finished tracks without gaps of up to `MAX_GAP`, or `AGREED_GAP`, and smoothed."""
+    return smooth(interpolate(record, round(MAX_GAP * rate), round(AGREED_GAP * rate), rate))
 
 
 def delayed(
