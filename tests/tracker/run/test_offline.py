@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tracker import Detections, Tracks
 from tracker.core.detections import FloatArray, IntArray
+from tracker.run import offline
 from tracker.run.offline import REACH, SMOOTHED, TrackRecord, interpolate, smooth
 
 
@@ -216,3 +217,13 @@ def test_a_record_finds_the_detections_behind_rows_without_area() -> None:
     tracks = Tracks(np.array([1, 2, 3]), np.ones((3, 4)), np.ones(3), np.array([3, -1, 1]), np.full(3, -1))
     measured = TrackRecord.of_frame(1, tracks, detections).measured
     np.testing.assert_array_equal(measured, [[50, 20, 70, 60], [np.nan] * 4, [10, 20, 30, 60]])
+
+
+def test_a_long_record_is_smoothed_in_parts_that_nobody_can_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    tracks = [make(np.arange(1, 40), random.normal(0, 9, (39, 4)), track_id=number) for number in (1, 2, 3)]
+    together = TrackRecord.concatenate(tracks)
+    whole = smooth(together)
+    for size in (1, 7, 39, 40):
+        monkeypatch.setattr(offline, "ROWS_AT_ONCE", size)
+        np.testing.assert_allclose(smooth(together).boxes, whole.boxes, rtol=1e-12)
