@@ -32,9 +32,10 @@ FRAMES = 120  # rendered, and shown to and fro
 CONNECTION = 20.0  # seconds until a camera fails
 SAMPLE = 5.0  # seconds between two looks
 PATIENCE = 120.0  # seconds until all cameras deliver, and for the end
+WARM = 300.0  # seconds of a run, from which on its memory is judged
 MOST_GROWTH = 1.05  # of the memory, from the second quarter of a run to its last
-LAG = re.compile(r'flatsort_(lag_worst_seconds|frames_per_second|reconnects_total|restarts_total|frames_dropped_total)'
-                 r'\{camera="([^"]+)"\} (\S+)')  # fmt: skip
+NAMES = "frames_total|lag_worst_seconds|frames_per_second|reconnects_total|restarts_total|frames_dropped_total"
+METRIC = re.compile(rf'flatsort_({NAMES})\{{camera="([^"]+)"\}} (\S+)')
 
 
 @dataclass
@@ -87,7 +88,7 @@ def serve_cameras(minutes: float, rate: float, engine: str, kills: int, out: Pat
         faults = [f"exit code {code}"] if code else []
         faults += [*_memory(seen), *_compared(place, seen.killed)]
         _tell(seen, place)
-        say("; ".join(faults) or "nothing lost, nothing twice, memory flat")
+        say("; ".join(faults) or "nothing lost, nothing twice")
         return len(faults)
 
 
@@ -126,7 +127,7 @@ def _watch(
     until = time.monotonic() + PATIENCE
     while _failing(address) and time.monotonic() < until:
         time.sleep(0.5)
-    seen, started = Watched(), time.monotonic()
+    seen, started, spent = Watched(), time.monotonic(), _cpu_seconds(process.pid)
     when = sorted(chance.uniform(0.1, 0.9) * seconds for _ in range(kills))
     while (now := time.monotonic() - started) < seconds and process.poll() is None:
         if when and now > when[0]:
@@ -134,7 +135,7 @@ def _watch(
             seen.killed += _kill_one(process.pid, chance)
         seen.parts.append(_megabytes_by_kind(process.pid))
         seen.memory.append(sum(seen.parts[-1].values()))
-        for metric, camera, value in LAG.findall(_read(f"http://{address}/metrics")[1]):
+        for metric, camera, value in METRIC.findall(_read(f"http://{address}/metrics")[1]):
             seen.values[metric][camera].append(float(value))
         failing = _failing(address)
         seen.healthy += not failing
@@ -144,6 +145,9 @@ def _watch(
             parts = " ".join(f"{kind}={size}" for kind, size in sorted(seen.parts[-1].items()))
             file.write(f"{now:.1f},{seen.memory[-1]:.1f},{worst:.3f},{' '.join(failing)},{parts}\n")
         time.sleep(SAMPLE)
+    frames = sum(values[-1] - values[0] for values in seen.values["frames_total"].values())
+    spent = _cpu_seconds(process.pid) - spent
+    say(f"{1000 * spent / max(frames, 1):.1f} ms of CPU a frame, {100 * spent / seconds:.0f} % of a core")
     return seen
 
 
@@ -168,6 +172,15 @@ def _family(pid: int) -> Iterator[int]:
         with suppress(OSError):
             for child in task.read_text().split():
                 yield from _family(int(child))
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Time of the processor that a process and all it started have had; of those that have ended, nothing."""
+    ticks = 0
+    for one in _family(pid):
+        with suppress(OSError):
+            ticks += sum(map(int, Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _megabytes_by_kind(pid: int) -> Counter[str]:
@@ -212,7 +225,8 @@ def _memory(seen: Watched) -> list[str]:
         early, late = (np.median(sizes[len(sizes) * k // 4 : len(sizes) * (k + 1) // 4]) for k in (1, 3))
         say(f"memory of {kind}: {early:.0f} MB in the second quarter, {late:.0f} MB in the last")
     say(f"memory: {before:.0f} MB in the second quarter, {after:.0f} MB in the last, {max(seen.memory):.0f} MB at most")
-    return [f"memory grows from {before:.0f} to {after:.0f} MB"] if after > MOST_GROWTH * before else []
+    is_long = len(seen.memory) * SAMPLE > WARM
+    return [f"memory grows from {before:.0f} to {after:.0f} MB"] if is_long and after > MOST_GROWTH * before else []
 
 
 def _compared(place: Path, killed: int) -> list[str]:

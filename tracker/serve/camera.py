@@ -22,6 +22,7 @@ from tracker.run.identities import in_order
 from tracker.run.second_pass import delayed
 from tracker.serve.config import CameraConfig
 from tracker.serve.hours import HourlyTracks, Last
+from tracker.serve.places import PlaceCounts
 from tracker.serve.rows import lines_of
 from tracker.serve.source import CameraSource
 from tracker.serve.status import Recent, Report, Status
@@ -58,6 +59,7 @@ class Camera:
         self._tracker_config = config.tracker_config()
         self._with_lines, self._now = with_lines, now
         self._status = Status(name)
+        self._places = PlaceCounts(config.zones)
         self._last = Last(0, 0)
         self._source: CameraSource | None = None
         self._hours: HourlyTracks | None = None
@@ -100,6 +102,7 @@ class Camera:
             self._status.rate, self._status.worst_lag = self._recent.rate(), self._recent.worst()
             if self._source is not None:
                 self._status.latest = self._source.latest
+            self._status.places = self._places.counts
             return Report(replace(self._status), lines)
 
     def _run(self) -> None:
@@ -161,6 +164,7 @@ class Camera:
             first: frames and identities are numbered on from there.
         """
         status = self._status
+        self._places.begin()
         came: deque[float] = deque()  # of the frames that are tracked and not yet written
         patience = None if self._config.delay is not None else 2 * self._tracker_config.max_age + 100
         for frame, _, _, tracks in in_order(self._settled(source, came), patience):
@@ -169,6 +173,7 @@ class Camera:
             )
             if self._hours is not None:
                 self._hours.write(seconds, lines)
+            self._places.update(frame, tracks, source.rate)
             newest = first.id + int(tracks.ids.max(initial=0))
             status.tracks += max(newest - self._last.id, 0)
             self._last = Last(first.frame + frame, max(newest, self._last.id))

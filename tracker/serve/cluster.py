@@ -164,7 +164,7 @@ class RayEngine:
 
     def stop(self) -> list[Report]:
         """End all cameras in good order, then the actors; what they tell last."""
-        late = self._collected(POLL)  # rows in a report that is on its way are told once
+        late = self._collected(PATIENCE, everybody=True)  # rows in a report that is on its way are told once
         self._asked = {name: camera.stop.remote() for name, camera in self._cameras.items()}
         last = self._collected(PATIENCE + POLL, everybody=True)
         for name in self._asked:
@@ -242,6 +242,7 @@ def _join_cluster(config: ServiceConfig) -> None:
 
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # cameras say similar things, and each is to be heard
     os.environ.setdefault("RAY_COLOR_PREFIX", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to Ray's makers unless somebody wants it
     options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": True}
     address = config.ray.address or os.environ.get("RAY_ADDRESS")
     if address is None:

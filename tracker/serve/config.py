@@ -17,6 +17,7 @@ from tracker.core.config import TrackerConfig, load_config
 from tracker.errors import InputError
 from tracker.input.detection.names import DEFAULT, DETECTORS, is_detector
 from tracker.input.live.address import is_address, shown
+from tracker.serve.places import PlaceCounts
 
 NAME = re.compile(r"[A-Za-z0-9_][\w.-]{0,59}", re.ASCII)  # of a camera: a folder and a label are called so
 VARIABLE = re.compile(r"\$\{(\w*)\}")
@@ -50,6 +51,8 @@ class CameraConfig(_Section):
     """As `--descriptor` takes it; `none` tracks by motion alone."""
     delay: float | None = Field(default=None, gt=0)
     """Seconds after which identities are settled by a second pass; null: at once."""
+    zones: Path | None = None
+    """GeoJSON of lines and zones to count at, as `--zones` takes it."""
     reconnect: float | None = Field(default=None, ge=0)
     """Seconds to try again for; null: for ever, and a video file ends when it ends."""
     max_rate: float | None = Field(default=None, gt=0)
@@ -134,6 +137,18 @@ class ServiceConfig(_Section):
     pool: PoolConfig = Field(default_factory=PoolConfig)
     ray: RayConfig = Field(default_factory=RayConfig)
 
+    def revealed(self, environment: Mapping[str, str] = os.environ) -> ServiceConfig:
+        """The same with the variables of the environment in the addresses of its cameras.
+
+        Raises:
+            InputError: a variable is not set.
+        """
+        found = {
+            name: camera.model_copy(update={"source": revealed(camera.source, f"cameras.{name}.source", environment)})
+            for name, camera in self.cameras.items()
+        }
+        return self.model_copy(update={"cameras": found})
+
     @field_validator("cameras", mode="before")
     @classmethod
     def _named(cls, cameras: Any) -> Any:
@@ -181,6 +196,7 @@ def _cameras(tree: Mapping[str, Any], where: str) -> Any:
         found[str(name)] = settings.parse(CameraConfig, {**defaults, **camera}, place)
         try:
             found[str(name)].tracker_config()
+            PlaceCounts(found[str(name)].zones)
         except InputError as error:
             raise InputError(f"{place}: {error}") from None
     return found

@@ -99,8 +99,23 @@ class _Collector:
         for status in self._board.statuses:
             family.add_metric([status.name], float(status.name not in troubles))
         yield family
+        yield from self._places()
         dropped = "JSON lines that could not be handed on."
         yield CounterMetricFamily("flatsort_output_lines_dropped", dropped, value=self._board.lines_dropped)
+
+    def _places(self) -> Iterator[Any]:
+        """Lines and zones."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        about = "Times that somebody went into a zone or out of it, or crossed a line that way."
+        crossings = CounterMetricFamily("flatsort_crossings", about, labels=["camera", "place", "direction"])
+        inside = GaugeMetricFamily("flatsort_inside", "People in a zone.", labels=["camera", "place"])
+        for status in self._board.statuses:
+            for place, count in status.places.items():
+                crossings.add_metric([status.name, place, "in"], count.into)
+                crossings.add_metric([status.name, place, "out"], count.out)
+                inside.add_metric([status.name, place], count.inside)
+        yield from (crossings, inside)
 
 
 def require_metrics() -> None:

@@ -12,7 +12,7 @@ from embedding.progress import say
 from tracker.errors import InputError
 from tracker.files.apart import require_apart
 from tracker.run.processes.ending import ending_in_order
-from tracker.serve.config import ServiceConfig, revealed
+from tracker.serve.config import ServiceConfig
 from tracker.serve.endpoint import Endpoint
 from tracker.serve.lines import LinesOut, file_of
 from tracker.serve.metrics import Board, require_metrics
@@ -41,6 +41,7 @@ def serve(config: ServiceConfig, where: Path) -> int:
     Raises:
         InputError: something is missing or cannot be written; nothing has been started then.
     """
+    config = config.revealed()  # here, as a cluster's machines have environments of their own
     _require_possible(config, where)
     board = Board(config.cameras, config.stale)
     with ExitStack() as stack:
@@ -70,13 +71,15 @@ def _require_possible(config: ServiceConfig, where: Path) -> None:
     """Refuse what shows before anything is started."""
     inputs = [("--config", where)]
     for name, camera in config.cameras.items():
-        source = revealed(camera.source, f"cameras.{name}.source")
         if camera.is_recording:
-            if not Path(str(source)).is_file():
-                raise InputError(f"cameras.{name}.source {source}: no such file, expected a URL, number or video")
-            inputs.append((f"the source of {name}", Path(str(source))))
-    if (path := file_of(config.output.lines)) is not None:
-        require_apart([("output.lines", path)], inputs)
+            path = Path(str(camera.source))
+            if not path.is_file():
+                raise InputError(f"cameras.{name}.source {path}: no such file, expected a URL, number or video")
+            inputs.append((f"the source of {name}", path))
+        if camera.zones is not None:
+            inputs.append((f"the zones of {name}", camera.zones))
+    if (lines := file_of(config.output.lines)) is not None:
+        require_apart([("output.lines", lines)], inputs)
     if config.output.tracks is not None:
         require_package("pyarrow", f"output.tracks {config.output.tracks}")
     if config.listen is not None:

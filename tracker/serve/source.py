@@ -12,7 +12,7 @@ from tracker.input.ahead import Ahead
 from tracker.input.frames import open_camera
 from tracker.input.live.connections import Connection, Stream
 from tracker.input.live.source import SHORTEST_MEASURE, USUAL_RATE, LiveSource
-from tracker.serve.config import CameraConfig, revealed
+from tracker.serve.config import CameraConfig
 
 CLOSING = 1.0  # seconds that a read which nobody can interrupt is waited for
 
@@ -66,7 +66,7 @@ class CameraSource:
     """
 
     def __init__(self, name: str, camera: CameraConfig, now: Callable[[], float] = time.time) -> None:
-        self.live = LiveSource(name, connector(camera, name), camera.patience)
+        self.live = LiveSource(name, connector(camera), camera.patience)
         self._now = now
         self._step = 0.0 if camera.max_rate is None else 1 / camera.max_rate
         self.latest = now()
@@ -107,13 +107,9 @@ class CameraSource:
             yield Picture(frame, image, self.latest)
 
 
-def connector(camera: CameraConfig, name: str) -> Callable[[], Connection]:
-    """What opens a camera's source, again and again.
-
-    Raises:
-        InputError: its address needs a variable that is not set.
-    """
-    source = revealed(camera.source, f"cameras.{name}.source")
+def connector(camera: CameraConfig) -> Callable[[], Connection]:
+    """What opens a camera's source, again and again."""
+    source = camera.source
     if isinstance(source, int) or source.isdecimal():
         return partial(open_camera, int(source))
     return partial(_open, source)

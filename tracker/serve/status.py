@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tracker.serve.places import PlaceCount
+
 SECONDS = 20.0  # over which frames a second and the worst lag are told
 
 State = Literal["connecting", "running", "failing", "ended", "given up", "stopped"]
@@ -33,6 +35,7 @@ class Status:
         lag, worst_lag: seconds from a picture's arrival until it is tracked: of the latest, and the worst of the last
             seconds.
         restarts: of its actor.
+        places: what came of its lines and zones, by name.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Status:
     lag: float = 0.0
     worst_lag: float = 0.0
     restarts: int = 0
+    places: dict[str, PlaceCount] = field(default_factory=dict)
 
     def trouble(self, now: float, stale: float) -> str | None:
         """Why the camera delivers nothing, in words; None where it does, and where it has ended as it was to.

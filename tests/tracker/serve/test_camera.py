@@ -159,6 +159,24 @@ def test_lines_that_nobody_takes_cost_no_memory(
     assert kept[-1]["frame"] >= report.status.frames  # the newest stay
 
 
+def test_lines_and_zones_are_counted(cameras: Start, red: Look, until: Until, tmp_path: Path) -> None:
+    whole = [[[0, 0], [160, 0], [160, 96], [0, 96], [0, 0]]]
+    left = [[[0, 0], [45, 0], [45, 96], [0, 96], [0, 0]]]  # whoever walks is there now and then
+    features = [
+        {"type": "Feature", "properties": {"name": name}, "geometry": {"type": "Polygon", "coordinates": ring}}
+        for name, ring in (("whole", whole), ("left", left))
+    ]
+    zones = tmp_path / "zones.json"
+    zones.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
+    camera = Camera("door", config(cameras("close", length=100), zones=zones), red, None, NAMES)
+    camera.start()
+    until(lambda: camera.report().status.frames > 130)
+    camera.stop(10)
+    places = camera.report().status.places
+    assert (places["whole"].into, places["whole"].out, places["whole"].inside) == (1, 0, 1)
+    assert places["left"].inside == places["left"].into - places["left"].out
+
+
 def test_the_next_service_numbers_on(cameras: Start, red: Look, until: Until, tmp_path: Path) -> None:
     server = cameras()
     for _ in range(2):

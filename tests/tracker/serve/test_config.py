@@ -56,6 +56,8 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ("cameras: {a: {source: 0}}\nlistn: 1", "unknown key 'listn'; did you mean 'listen'?"),
         # of the tracker
         ("cameras: {a: {source: 0, set: {max_agee: 3}}}", "cameras.a: flatsort.yaml: unknown key 'max_agee'"),
+        # no zones
+        ("cameras: {a: {source: 0, zones: absent.json}}", "cameras.a: absent.json: cannot be read"),
         # nothing to look at
         ("cameras: {a: {det: hog}}", "cameras.a: key 'source' is missing"),
         ("output: {tracks: out}", "key 'cameras' is missing"),

@@ -12,6 +12,7 @@ import pytest
 from tracker.errors import InputError
 from tracker.serve.endpoint import Endpoint
 from tracker.serve.metrics import CAMERA_METRICS, Board
+from tracker.serve.places import PlaceCount
 from tracker.serve.status import Status
 
 parser = pytest.importorskip("prometheus_client.parser", reason="needs prometheus-client")
@@ -20,9 +21,11 @@ NOW = 1000.0
 
 
 def good(name: str) -> Status:
-    return Status(
-        name, "running", latest=NOW - 1, tracked=NOW - 1, frames=40, received=50, dropped=7, rate=2.5, lag=0.1
-    )
+    """One that delivers."""
+    gate = {"gate": PlaceCount(into=5, out=3, inside=2)}
+    one = Status(name, "running", latest=NOW - 1, tracked=NOW - 1, rate=2.5, lag=0.1, places=gate)
+    one.frames, one.received, one.dropped = 40, 50, 7
+    return one
 
 
 @pytest.fixture
@@ -35,6 +38,14 @@ def board() -> Board:
 def values(text: bytes) -> dict[tuple[str, str], float]:
     families = parser.text_string_to_metric_families(text.decode())
     return {(one.name, one.labels.get("camera", "")): one.value for family in families for one in family.samples}
+
+
+def test_lines_and_zones(board: Board) -> None:
+    families = list(parser.text_string_to_metric_families(board.text().decode()))
+    samples = {(one.name, *sorted(one.labels.values())): one.value for family in families for one in family.samples}
+    assert samples["flatsort_crossings_total", "door", "gate", "in"] == 5
+    assert samples["flatsort_crossings_total", "door", "gate", "out"] == 3
+    assert samples["flatsort_inside", "door", "gate"] == 2
 
 
 def test_every_metric_is_there_for_every_camera(board: Board) -> None:
