@@ -188,7 +188,7 @@ def require_docker(arguments: list[str]) -> None:
             return
         if word == "-f":
             assert (CHECKOUT / next(words)).is_file()
-        if word == "-t":
+        if word in ("-t", "serve"):
             return
     assert arguments[0] in ("stop", "build", "logs"), arguments
 

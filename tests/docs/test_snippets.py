@@ -40,6 +40,7 @@ NOT_RUN = {  # begins so -> why it is only parsed, by tests/test_docs.py
     "flatsort train": "minutes",
     "flatsort tune": "minutes",
     "flatsort convert runs/track/labels": "labels that Ultralytics would write",
+    "flatsort serve": "goes on for ever; tests/tracker/serve",
     "flatsort --": "tests/tracker/commands/test_main.py",
     "track --help": "the same",
 }

@@ -28,9 +28,10 @@ OUTSIDE = {  # file of the checkout -> page of the site
     "embedding/weights/README.md": "models.md",
     "tracker/input/detection/weights/README.md": "detector-card.md",
 }
+ALONE = ("index.md", "start.md", "gallery.md", "notebook.md")  # pages without others beside them
 COMMANDS = "<!-- commands -->"
 NOTEBOOK = re.compile(r"^<!-- notebook (.+) -->$", re.MULTILINE)
-PLANNED = {"fleet.md", "gpu.md", "report.md", "review.md", "serve.md", "zones.md"}
+PLANNED = {"fleet.md", "gpu.md", "report.md", "review.md", "zones.md"}
 INCLUDED = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)  # a file of the checkout, shown whole
 
 
@@ -54,6 +55,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Mend the links of a page, and put in the files that it shows."""
+    if page.file.src_uri in ALONE:
+        page.meta["hide"] = ["navigation", "toc"] if page.file.src_uri == "index.md" else ["navigation"]
     markdown = INCLUDED.sub(lambda found: (CHECKOUT / found[1]).read_text("utf-8").rstrip(), markdown)
     markdown = NOTEBOOK.sub(lambda found: notebook_page(CHECKOUT / found[1]), markdown)
     if COMMANDS in markdown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ def notebook_page(path: Path) -> str:
     for cell in cells:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            parts.append(source)
+            parts.append(re.sub(r"\A# .*\n*", "", source))  # the page has its own title
             continue
         parts.append(f"```python\n{source}\n```")
         parts += [_shown(output) for output in cell["outputs"]]
