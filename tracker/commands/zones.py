@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -9,15 +10,17 @@ from typing import Annotated
 import typer
 
 from embedding.progress import say
+from tracker.core.detections import Image
 from tracker.errors import InputError
 from tracker.files.apart import require_apart
 from tracker.files.formats.reading import STDIN
 from tracker.files.formats.yolo import is_label_folder
 from tracker.files.motchallenge import read_tracks
-from tracker.input.frames import picture_size
+from tracker.input.frames import open_frames, picture_size
 from tracker.input.sequences import Sequence, find_sequence
 
 RESULTS = (".txt", ".csv", ".json", ".parquet", ".gz")  # ends of names of results; anything else is looked at
+PAGES = (".html", ".htm")
 DEFAULT_OUT = Path("output")
 
 
@@ -46,6 +49,7 @@ def main(
         typer.Option(help="Sequence of a result: says the frame rate and the picture's size."),
     ] = None,
     root: Annotated[Path | None, typer.Option(help="Folder of sequences; default $MOT_ROOT.")] = None,
+    frame: Annotated[int, typer.Option(min=1, help="Number of the frame to draw on.")] = 1,
     rate: Annotated[
         float | None, typer.Option(min=0.001, max=1000, help="Frames a second of a result, where no sequence says it.")
     ] = None,
@@ -61,12 +65,42 @@ def main(
         return
     if seq is not None or rate is not None:
         raise InputError(f"{source}: is to be drawn on; --seq and --rate belong to a result ({', '.join(RESULTS)})")
-    raise InputError(f"{source}: pages are not written yet")
+    _draw(source, find_sequence(source, root), zones, out, frame)
 
 
 def _is_result(source: str) -> bool:
     path = Path(source)
     return path == STDIN or path.suffix.lower() in RESULTS or (path.is_dir() and is_label_folder(path))
+
+
+def _draw(source: str, sequence: Sequence, zones: Path | None, out: list[Path] | None, frame_index: int) -> None:
+    from tracker.output.pages.zone_page import write_zone_page
+    from tracker.zones.reading import read_zones
+
+    places = [] if zones is None else read_zones(zones)
+    pages = out or [DEFAULT_OUT / f"{sequence.name}.zones.html"]
+    if len(pages) > 1 or pages[0].suffix.lower() not in PAGES:
+        named = " and ".join(map(str, pages))
+        raise InputError(f"--out {named}: expected one page to draw on, a name that ends in {' or '.join(PAGES)}")
+    inputs = [] if zones is None else [("--zones", zones)]
+    if isinstance(sequence.frames, Path):
+        inputs.append(("SOURCE", sequence.frames))
+    require_apart([("--out", pages[0])], inputs)
+    shown, image = _picture(sequence, frame_index)
+    write_zone_page(pages[0], image, sequence.name, shown, places, f"track {shlex.quote(source)} --zones zones.json")
+    say(f"{sequence.name}: open {pages[0].absolute().as_uri()} in a browser, draw on frame {shown}, save zones.json")
+
+
+def _picture(sequence: Sequence, wanted: int) -> tuple[int, Image]:
+    """The first frame from the wanted one on."""
+    if sequence.frames is None:
+        raise InputError(f"{sequence.name}: has no frames to draw on")
+    last = 0
+    with open_frames(sequence.frames) as frames:
+        for last, image in frames:
+            if last >= wanted:
+                return last, image
+    raise InputError(f"--frame {wanted}: {sequence.name} ends with frame {last}")
 
 
 def _count(

@@ -141,7 +141,7 @@ def draw_tracks(
         _draw_box(drawn, corners[row], colour_of(track), width, dashed=coasts)
         label = style.label(track, int(tracks.class_ids[row]), None if coasts else float(tracks.scores[row]))
         if label:
-            _draw_label(drawn, corners[row], label, colour_of(track), filled=not coasts)
+            draw_label(drawn, corners[row], label, colour_of(track), filled=not coasts)
     return drawn
 
 
@@ -179,13 +179,33 @@ def _draw_box(image: Image, corners: NDArray[np.int32], colour: Colour, width: i
                 cv2.line(image, (x, start), (x, min(start + dash, bottom)), ink, width + edge)
 
 
-def _draw_label(image: Image, corners: NDArray[np.int32], text: str, colour: Colour, filled: bool) -> None:
+def label_size(image: Image, text: str) -> tuple[int, int]:
+    """Width and height of a label in pixels."""
     import cv2
 
+    scale, padding, line = _font(image)
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, scale, line)
+    return width + 2 * padding, height + 2 * padding
+
+
+def _font(image: Image) -> tuple[float, int, int]:
+    """Scale, padding and width of lines, by the picture's size."""
     enlarged = max(1.0, min(image.shape[:2]) / 540)
-    font, scale, padding, line = cv2.FONT_HERSHEY_DUPLEX, 0.48 * enlarged, round(3 * enlarged), round(enlarged)
-    (text_width, text_height), _ = cv2.getTextSize(text, font, scale, line)
-    tag_width, tag_height = text_width + 2 * padding, text_height + 2 * padding
+    return 0.48 * enlarged, round(3 * enlarged), round(enlarged)
+
+
+def draw_label(image: Image, corners: NDArray[np.int32], text: str, colour: Colour, filled: bool) -> None:
+    """A label on the upper left corner of a box, moved into the picture where it would leave it.
+
+    Args:
+        corners: [4] left, top, right, bottom of the box.
+        filled: text on the colour; else on dark, in a frame of the colour.
+    """
+    import cv2
+
+    font = cv2.FONT_HERSHEY_DUPLEX
+    scale, padding, line = _font(image)
+    tag_width, tag_height = label_size(image, text)
     left = int(np.clip(corners[0], 0, max(0, image.shape[1] - tag_width)))
     top = int(np.clip(corners[1] - tag_height, 0, max(0, image.shape[0] - tag_height)))
     tag = (left, top), (left + tag_width, top + tag_height)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -21,6 +21,7 @@ from tracker.output.counts import Counting, count_sinks, counting_at
 from tracker.output.drawing import Style
 from tracker.output.growing import GrowingResult
 from tracker.output.sinks import SheetSink, Sink, StopTracking, TextSink, VideoSink, WindowSink
+from tracker.output.zone_overlay import ZoneOverlay
 from tracker.run.job import Job
 from tracker.run.offline import TrackRecord, interpolate, smooth
 from tracker.run.source import looked_at
@@ -132,6 +133,8 @@ def sinks_of(job: Job, frames: Frames | None, looks: Looks, counting: Counting |
     is_live = frames is not None and frames.length is None
     sinks = [] if counting is None else count_sinks(counting, job.zones_out)  # first: others show what was counted
     style, class_names = looks.style, looks.style.class_names
+    if counting is not None:
+        style = replace(style, overlays=(*style.overlays, ZoneOverlay(counting.counter)))
     if job.out is not None:
         sinks.append(_result_sink(job, job.out, is_live, class_names))
     if job.video is not None:

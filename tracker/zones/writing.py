@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,6 +15,7 @@ from embedding.files import atomic_path
 from tracker.errors import InputError
 from tracker.zones.counting import ZoneCounter
 from tracker.zones.crossings import Crossings
+from tracker.zones.reading import PROPERTIES
 from tracker.zones.shapes import Place
 
 SUFFIXES = (".json", ".csv")
@@ -212,6 +214,33 @@ def _identities(counter: ZoneCounter, events: Crossings, class_names: Names) -> 
         entry["stays"].append(round(stay, 3))
         entry["dwell"] = round(sum(entry["stays"]), 3)
     return list(found.values())
+
+
+def as_geojson(places: Sequence[Place]) -> dict[str, Any]:
+    """Lines and zones as `read_zones` reads them.
+
+    Example:
+        >>> as_geojson([Line("door", (0, 10), (90, 10))])["features"][0]["geometry"]
+        {'type': 'LineString', 'coordinates': [[0, 10], [90, 10]]}
+    """
+    return {"type": "FeatureCollection", "features": [_feature(place) for place in places]}
+
+
+def _feature(place: Place) -> dict[str, Any]:
+    usual = {field.name: field.default for field in fields(place)}
+    told = {key: getattr(place, key) for key in PROPERTIES if key in usual}
+    properties = {key: value for key, value in told.items() if value != usual[key]}
+    points = [[_whole(x), _whole(y)] for x, y in place.points]
+    geometry = (
+        {"type": "LineString", "coordinates": points}
+        if place.kind == "line"
+        else {"type": "Polygon", "coordinates": [[*points, points[0]]]}
+    )
+    return {"type": "Feature", "properties": properties, "geometry": geometry}
+
+
+def _whole(number: float) -> float:
+    return int(number) if number == int(number) else number
 
 
 def require_suffix(option: str, path: Path) -> None:

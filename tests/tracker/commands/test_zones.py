@@ -195,6 +195,45 @@ def test_a_result_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str], monk
     ]
 
 
+def test_a_page_to_draw_on(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ended("zones", demo / "demo", "--zones", demo / "zones.json", "--frame", 5) == 0
+    page = tmp_path / "output/demo.zones.html"
+    assert f"open {page.as_uri()} in a browser, draw on frame 5" in capsys.readouterr().err
+    text = page.read_text("utf-8")
+    assert '"name": "middle"' in text and "data:image/jpeg;base64," in text
+    assert "http:" not in text.replace("http://www.w3.org/2000/svg", "") and "https:" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("demo", "--frame", "91"), "--frame 91: demo ends with frame 90"),
+        (("demo", "--out", "page.json"), "--out page.json: expected one page to draw on"),
+        (("demo", "--out", "a.html", "--out", "b.html"), "--out a.html and b.html: expected one page"),
+        (("demo", "--zones", "none.json"), "none.json: cannot be read"),
+        (("demo", "--seq", "demo"), "--seq and --rate belong to a result"),
+        (("nothing.mp4",), "sequence 'nothing.mp4': not found"),
+        (("demo/det",), "demo/det: holds no sequence"),
+    ],
+)
+def test_what_is_not_drawn_on(
+    arguments: tuple[str, ...],
+    said: str,
+    demo: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").symlink_to(demo / "demo")
+    assert ended("zones", *arguments) == 2
+    assert said in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
