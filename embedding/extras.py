@@ -19,6 +19,10 @@ EXTRAS = {
     "prometheus_client": "serve",
     "pyarrow": "parquet",
     "ray": "ray",
+    "faiss": "faiss",
+    "fsspec": "s3",
+    "gcsfs": "gs",
+    "s3fs": "s3",
     "tensorboard": "training",
 }
 

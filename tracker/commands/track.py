@@ -10,13 +10,14 @@ import typer
 
 from embedding.progress import say
 from tracker.errors import InputError
+from tracker.files.storage import as_path, is_stored
 from tracker.input.detection.names import is_detector
 from tracker.input.live.source import RECONNECT
 from tracker.input.sequences import Sequence, default_detections, find_sequences
 
 if TYPE_CHECKING:
     from tracker.core.config import TrackerConfig
-    from tracker.run.job import Job
+    from tracker.run.job import Fleet, Job
 
 DEFAULT_OUT = Path("output")
 WHAT, HOW, WRITTEN, AFTERWARDS = "What is tracked", "How", "What is written", "Around it"  # the groups of --help
@@ -64,7 +65,8 @@ def main(
         list[str] | None,
         option(
             group=WHAT,
-            help="Sequences: name under --root, folder, video, camera index, URL; `all` for every one of the root.",
+            help="Sequences: name under --root, folder, video, camera index, URL; `all` for every one of the root; "
+            "a pattern, a LIST.txt or MANIFEST.csv of them; s3:// and gs:// too.",
         ),
     ] = None,
     det: Annotated[
@@ -125,12 +127,13 @@ def main(
     ] = 0,
     smooth: Annotated[bool, option("--smooth", group=HOW, help="In place of a second pass: smooth tracks.")] = False,
     out: Annotated[
-        Path | None,
+        str | None,
         option(
             group=WRITTEN,
             show_default=False,
             help="Result file of one sequence, folder of several: MOT text, or by the name's end .csv, .parquet, "
-            ".json (COCO). Default output/NAME.txt; where nobody gives detections, with a video and an account.",
+            ".json (COCO); a folder may be s3:// or gs://. Default output/NAME.txt; where nobody gives detections, "
+            "with a video and an account.",
         ),
     ] = None,
     video: Annotated[
@@ -175,6 +178,15 @@ def main(
     jobs: Annotated[
         str, option(group=AFTERWARDS, help="Sequences tracked at once: processes, or `ray` for a Ray cluster.")
     ] = "1",
+    address: Annotated[
+        str | None, option(group=AFTERWARDS, help="Ray: the cluster; default $RAY_ADDRESS, else this machine alone.")
+    ] = None,
+    part: Annotated[
+        int | None,
+        option(
+            group=AFTERWARDS, min=1, help="Ray: frames that one task describes, default 2000; longer videos are cut."
+        ),
+    ] = None,
     resume: Annotated[
         bool, option("--resume", group=AFTERWARDS, help="Leave out sequences whose result is there already.")
     ] = False,
@@ -196,11 +208,11 @@ def main(
         raise InputError("--seq: missing; try `track clip.mp4`, `track --demo`, or `track --help`")
     from tracker.core.config import load_config  # with it comes pydantic, which takes a tenth of a second
     from tracker.output.drawing import labels_of
-    from tracker.run.job import Job
+    from tracker.run.job import Fleet, Job
 
     settings = load_config(config, set_ or [])
     sequences = find_sequences(names, root)
-    detections = {one.name: _detections(one) if det is None else det for one in sequences}
+    detections = {one.name: one.detections or (_detections(one) if det is None else det) for one in sequences}
     ours = [name for name, found in detections.items() if det is None and out is None and is_detector(found)]
     if ours and json is None:  # who types no more than a video's name wants to see what came of it
         json = DEFAULT_OUT / f"{ours[0] if len(ours) == 1 else 'account'}.json"
@@ -233,9 +245,13 @@ def main(
         )
         for sequence in sequences
     ]
-    if evaluate and not any(sequence.ground_truth for sequence in sequences):
-        raise InputError(f"--evaluate: no ground truth (gt/gt.txt) in {', '.join(s.name for s in sequences)}")
-    raise typer.Exit(_run(sequences, tracked, Path(config), json, jobs, timing, evaluate, resume))
+    if evaluate:
+        _require_truth(sequences, out)
+    from tracker.run.fleet.elsewhere import sent
+
+    fleet = Fleet(address, part or Fleet.frames_a_part, resume)
+    tracked = [sent(job, out) for job in tracked]
+    raise typer.Exit(_run(sequences, tracked, Path(config), json, jobs, fleet, timing, evaluate))
 
 
 def _run(
@@ -244,30 +260,40 @@ def _run(
     config: Path,
     json: Path | None,
     workers: str,
+    fleet: Fleet,
     timing: bool,
     evaluate: bool,
-    resume: bool,
 ) -> int:
     """Run the jobs, and write and print what was asked for of all together; the exit code."""
     from tracker.run.outputs import require_outputs
     from tracker.run.parallel import Outcome, attempt_all, print_evaluation, print_timing, write_account
 
     require_outputs(tracked, [] if json is None else [("--json", json)], [("--config", config)])
-    done = _done_before(tracked) if resume else {}
+    done = _done_before(tracked) if fleet.resume and workers != "ray" else {}
     tracked = [job for job in tracked if job.sequence.name not in done]
-    outcome = attempt_all(tracked, workers) if tracked else Outcome()
+    outcome = attempt_all(tracked, workers, fleet) if tracked else Outcome()
     if json is not None:
         write_account(json, outcome)
     if timing:
         print_timing(outcome.summaries)
     if evaluate and (outcome.summaries or done):
-        print_evaluation(sequences, outcome.summaries, done)
+        print_evaluation(sequences, outcome.summaries, {name: Path(path) for name, path in done.items()})
     return outcome.exit_code
 
 
-def _done_before(jobs: list[Job]) -> dict[str, Path]:
+def _require_truth(sequences: list[Sequence], out: str | None) -> None:
+    """InputError where there is nothing to score, or it does not lie here."""
+    if out is not None and is_stored(out):
+        raise InputError(f"--evaluate: reads results that lie here, found --out {out}")
+    if not any(sequence.ground_truth for sequence in sequences):
+        raise InputError(f"--evaluate: no ground truth (gt/gt.txt) in {', '.join(s.name for s in sequences)}")
+
+
+def _done_before(jobs: list[Job]) -> dict[str, Path | str]:
     """The results that are there, by sequence."""
-    done = {job.sequence.name: job.out for job in jobs if job.out is not None and job.out.is_file()}
+    from tracker.run.fleet.elsewhere import result_exists, result_of
+
+    done = {job.sequence.name: result for job in jobs if (result := result_of(job)) is not None and result_exists(job)}
     for name, path in done.items():
         say(f"{name}: done before -> {path}")
     return done
@@ -284,7 +310,7 @@ def _demo(options: dict[str, Any]) -> None:
     from tracker.demo.run import run_demo
 
     descriptor = "colour" if options["descriptor"] == "default" else options["descriptor"]
-    run_demo(options["out"] or Path("demo_output"), options["config"], options["set_"] or [], descriptor)
+    run_demo(Path(options["out"] or "demo_output"), options["config"], options["set_"] or [], descriptor)
 
 
 def _detections(sequence: Sequence) -> str:
@@ -326,9 +352,14 @@ def _second_pass(
     return settings.second_pass
 
 
-def _result_path(out: Path | None, sequence: Sequence, count: int) -> Path:
-    if out is None:
+def _result_path(asked: str | None, sequence: Sequence, count: int) -> Path:
+    if asked is None:
         return DEFAULT_OUT / f"{sequence.name}.txt"
+    if is_stored(asked):
+        from tracker.run.fleet.elsewhere import stand_in
+
+        return stand_in(asked, sequence, count)
+    out = Path(as_path(asked))
     if count == 1 and not out.is_dir():
         return out
     if out.exists() and not out.is_dir():
@@ -362,6 +393,8 @@ def _minutes(adapt: bool, minutes: float | None) -> float | None:
 def _named(pattern: str | None, option: str, sequence: Sequence, count: int) -> Path | None:
     if pattern is None:
         return None
+    if is_stored(pattern):
+        raise InputError(f"{option} {pattern}: only --out may lie on shared storage, expected a path")
     if count > 1 and "{seq}" not in pattern:
         raise InputError(f"{option} {pattern}: expected {{seq}} in the name, as {count} sequences would share it")
     return Path(pattern.replace("{seq}", sequence.name))

@@ -32,15 +32,28 @@ class CutWatch:
 
     def see(self, frame_index: int, image: Image) -> None:
         """Compare a frame with the one before, at a few hundred places."""
-        stride = max(1, image.shape[1] // ACROSS)
-        places = image[stride // 2 :: stride, stride // 2 :: stride, 1].astype(np.int16)
+        places = places_of(image)
         if self._last is not None and self._last.shape == places.shape:
-            change = float(np.abs(places - self._last).mean())
-            usual = float(np.median(self._lately)) if self._lately else change
-            if change > LEAST and change > TIMES * usual:
-                self.count += 1
-                if self.count <= MOST:
-                    self.cuts.append(frame_index)
-            else:
-                self._lately.append(change)
+            self.note(frame_index, change_between(self._last, places))
         self._last = places
+
+    def note(self, frame_index: int, change: float) -> None:
+        """Take in how much a frame differs from the one before."""
+        usual = float(np.median(self._lately)) if self._lately else change
+        if change > LEAST and change > TIMES * usual:
+            self.count += 1
+            if self.count <= MOST:
+                self.cuts.append(frame_index)
+        else:
+            self._lately.append(change)
+
+
+def places_of(image: Image) -> NDArray[np.int16]:
+    """What is compared of a picture: the green of some hundred places."""
+    stride = max(1, image.shape[1] // ACROSS)
+    return image[stride // 2 :: stride, stride // 2 :: stride, 1].astype(np.int16)
+
+
+def change_between(before: NDArray[np.int16], after: NDArray[np.int16]) -> float:
+    """Mean difference of two pictures' places, grey levels."""
+    return float(np.abs(after - before).mean())

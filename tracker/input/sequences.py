@@ -5,20 +5,27 @@ from __future__ import annotations
 import configparser
 import os
 import re
+import tempfile
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 from embedding.errors import quoted, shortened
 from tracker.errors import InputError
+from tracker.files import storage
 from tracker.files.formats.reading import STDIN
 from tracker.files.formats.yolo import is_label_folder
 from tracker.input.detection.names import DEFAULT, DETECTORS, is_detector
 from tracker.input.images import IMAGE_SUFFIXES
+from tracker.input.lists import entries
 from tracker.input.live.address import is_address, short_name
 
 LAYOUTS = ("", "train", "test", "*/train", "*/test")  # where MOTChallenge's archives put sequences below the root
 MARKS = ("seqinfo.ini", "img1", "det", "gt")  # a folder with any of these is a sequence
+HERE = (
+    Path(tempfile.gettempdir()) / "flatsort-fetched"
+)  # where what lies elsewhere is said to be; whoever runs it knows
 
 
 @dataclass(slots=True)
@@ -34,6 +41,8 @@ class Sequence:
         frame_rate: frames a second.
         width, height: of a frame, pixels.
         ground_truth: `gt/gt.txt`.
+        detections: what a manifest gives this one for `--det`.
+        address: of a video on shared storage, which `frames` shall be fetched from.
     """
 
     name: str
@@ -45,6 +54,8 @@ class Sequence:
     width: int | None = None
     height: int | None = None
     ground_truth: Path | None = None
+    detections: str | None = None
+    address: str | None = None
 
 
 def find_sequence(spec: str, root: str | Path | None = None) -> Sequence:
@@ -58,6 +69,11 @@ def find_sequence(spec: str, root: str | Path | None = None) -> Sequence:
     """
     if not spec:
         raise InputError("sequence '': an empty name, expected a name, folder, video, camera index or URL")
+    spec = storage.as_path(spec)
+    if storage.is_stored(spec):
+        storage.require_client(spec)
+        file = PurePosixPath(spec)
+        return Sequence(name=file.stem, frames=HERE / "in" / file.name, address=spec)
     if is_address(spec):
         return Sequence(name=short_name(spec), frames=spec)
     root = _root(root)
@@ -84,17 +100,25 @@ def find_sequence(spec: str, root: str | Path | None = None) -> Sequence:
 def find_sequences(specs: Iterable[str], root: str | Path | None = None) -> list[Sequence]:
     """`find_sequence` for each; `all` stands for every sequence below the root, sorted by name.
 
+    A word may also be a text file of sequences, a table of them, or a pattern, see `tracker.input.lists`.
+
     Raises:
         InputError: as `find_sequence`; `all` without a root or with none below it; two sequences of one name.
     """
     found: list[Sequence] = []
     for spec in specs:
-        found += _all_sequences(_root(root)) if spec == "all" else [find_sequence(spec, root)]
-    names = [sequence.name for sequence in found]
-    for name in names:
-        if names.count(name) > 1:
+        if spec == "all":
+            found += _all_sequences(_root(root))
+            continue
+        place = _root(root)
+        for entry in entries(spec, [] if place is None else [one for one in _below(place, ".") if one.is_dir()]):
+            sequence = find_sequence(entry.spec, root)
+            found.append(replace(sequence, name=entry.name or sequence.name, detections=entry.detections))
+    for name, count in Counter(sequence.name for sequence in found).items():
+        if count > 1:
             raise InputError(
-                f"sequence {name!r}: named {names.count(name)} times, expected once (outputs share a name)"
+                f"sequence {name!r}: named {count} times, expected once (outputs share a name; "
+                "a manifest's column `name` gives others)"
             )
     return found
 

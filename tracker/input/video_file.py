@@ -18,7 +18,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.errors import InputError
+from tracker.errors import InputError, shortened
 from tracker.input.images import IMAGE_SUFFIXES, MAX_PIXELS, require_image
 
 SHORTFALL = 0.1  # part of the promised frames that may be missing before a file is refused
@@ -27,6 +27,10 @@ HEADED = frozenset({"matroska", "flv", "asf"})  # those whose header says how lo
 ROUNDING = 0.002  # seconds; times in Matroska are whole milliseconds
 
 logger = logging.getLogger(__name__)
+
+
+class NotAsListed(Exception):
+    """A video whose frames are not those that its packets announce: it has to be decoded in one go."""
 
 
 class VideoFile:
@@ -107,6 +111,65 @@ class VideoFile:
         for count, image in enumerate(self._decoded, start=2):
             yield count, image
         self._require_whole(count)
+
+    def listed(self) -> NDArray[np.int64] | None:
+        """The time of every frame in its own unit, in order, as the packets say without being decoded.
+
+        None where they do not say it of each. Of a file of which something is missing, a line says so.
+
+        Raises:
+            InputError: much is missing.
+        """
+        seen, times = _Seen(), []
+        with av.open(str(self.path)) as container:
+            stream = container.streams.video[0]
+            try:
+                for packet in container.demux():
+                    seen.add(packet, stream)
+                    if packet.stream_index == stream.index and packet.size:
+                        if packet.pts is None or packet.is_discard or packet.is_corrupt:
+                            return None
+                        times.append(packet.pts)
+            except av.FFmpegError:
+                return None
+        found = np.unique(np.array(times, np.int64))
+        if not len(found) or len(found) < len(times):
+            return None
+        self._seen, self._times = seen, array("q", found.tolist())
+        self._require_whole(len(found))
+        return found
+
+    def between(
+        self, times: NDArray[np.int64], first: int, last: int
+    ) -> Generator[tuple[int, NDArray[np.uint8]], None, None]:
+        """Frames `first` to `last`, decoded from the key frame before them on.
+
+        Args:
+            times: as `listed` returns them.
+
+        Raises:
+            NotAsListed: what is decoded has other times than those listed.
+        """
+        with av.open(str(self.path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type, stream.codec_context.thread_count = "AUTO", self._threads
+            expected = first
+            try:
+                if first > 1:
+                    container.seek(int(times[first - 1]), stream=stream)
+                for packet in container.demux(stream):
+                    for frame in packet.decode():
+                        if frame.pts is not None and frame.pts < times[first - 1]:
+                            continue
+                        if frame.pts != times[expected - 1]:
+                            raise NotAsListed(f"{self.name}: frame {expected} comes at another time than listed")
+                        yield expected, self._picture(frame)
+                        expected += 1
+                        if expected > last:
+                            return
+            except av.FFmpegError as error:
+                raise NotAsListed(f"{self.name}: frame {expected}: {shortened(error)}") from None
+        raise NotAsListed(f"{self.name}: ends before frame {expected}, which is listed")
 
     def time_of(self, frame_index: int) -> Fraction:
         """Seconds from the first frame to one that has been decoded; grows from frame to frame."""

@@ -51,13 +51,22 @@ def described_ahead(
         known: features of a frame that were computed before; None where they were not.
     """
     # Live frames do not wait for each other.
-    batch, workers = (1, 1) if frames.length is None else (BATCH, os.cpu_count() or 1)
+    batch, workers = (1, 1) if frames.length is None else (BATCH, _cores())
     ahead = Ahead(describe(observed, descriptor, batch, workers, clock, known), DESCRIBED_AHEAD, name="describe")
     try:
         yield iter(ahead)
     finally:
         frames.close()  # before what waits for them
         ahead.close()
+
+
+def _cores() -> int:
+    """How many batches to describe side by side: as many as this process has cores, unless the environment says less.
+
+    Ray sets OMP_NUM_THREADS to the cores that a task was promised. Features are the same bits either way.
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) else os.cpu_count() or 1
 
 
 def describe(
@@ -78,7 +87,7 @@ def describe(
     together = (clock or Clock()).measured("describing", _describe_together)
     with ThreadPoolExecutor(workers, "describe") as pool:
         waiting: deque[Future[list[Observed]]] = deque()
-        for group in _groups(observed, batch):
+        for group in groups(observed, batch):
             waiting.append(pool.submit(together, group, descriptor, [known(frame) for frame, *_ in group]))
             if len(waiting) == workers:
                 yield from waiting.popleft().result()
@@ -117,7 +126,7 @@ def frames_named(frames: Sequence[int]) -> Iterator[None]:
         raise InputError(f"frame {frames[error.picture]}: {error}") from None
 
 
-def _groups(frames: Iterable[Observed], batch: int) -> Iterator[list[Observed]]:
+def groups(frames: Iterable[Observed], batch: int = BATCH) -> Iterator[list[Observed]]:
     """Frames that together hold at least `batch` boxes, but never more than `MOST_FRAMES` of them."""
     group: list[Observed] = []
     most = 1 if batch == 1 else MOST_FRAMES

@@ -16,6 +16,36 @@ from tracker.run.account import Account
 
 
 @dataclass(frozen=True)
+class Fleet:
+    """How jobs run on a Ray cluster.
+
+    Attributes:
+        address: of the cluster; None: $RAY_ADDRESS, else one of this machine alone.
+        frames_a_part: frames that one task describes; videos of twice as many are cut.
+        resume: results of earlier runs count.
+    """
+
+    address: str | None = None
+    frames_a_part: int = 2000  # half a minute of one core at 1920x1080
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What a job reads and writes on shared storage; the job itself names places below `sequences.HERE`.
+
+    Attributes:
+        fetched: addresses, and where each file is to be here.
+        folder: address of the folder that the result and what is kept beside it are sent to; None: they stay here.
+        name: of the result there.
+    """
+
+    fetched: tuple[tuple[str, Path], ...] = ()
+    folder: str | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Job:
     """What to do with one sequence.
 
@@ -44,6 +74,7 @@ class Job:
         tiles: parts of the picture, side by side and one below the other, that a detector looks at too; 1: none.
         labels: what is written on a box, of `id`, `class` and `score`; None: ids, and classes where some were chosen.
         blur: `faces` or `people` that are not to be known in any picture; None hides nobody.
+        elsewhere: what of all this lies on shared storage; None where all is here.
     """
 
     sequence: Sequence
@@ -70,6 +101,7 @@ class Job:
     tiles: int = 1
     labels: tuple[str, ...] | None = None
     blur: Literal["faces", "people"] | None = None
+    elsewhere: Elsewhere | None = None
 
     @property
     def chooses_classes(self) -> bool:
@@ -92,7 +124,7 @@ class Summary:
     """What came of a job.
 
     Attributes:
-        name, out: of the sequence, and where its tracks are.
+        name, out: of the sequence, and where its tracks are; an address on shared storage as text.
         account: what happened.
         seconds: of the clock, without an adaptation.
         timing: stage -> seconds spent in it; stages overlap, so they may add up to more.
@@ -100,7 +132,7 @@ class Summary:
     """
 
     name: str
-    out: Path | None
+    out: Path | str | None
     account: Account
     seconds: float
     timing: dict[str, float] = field(default_factory=dict)

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from embedding.extras import require_package
 from embedding.files import atomic_path
 from embedding.progress import progress_shown, say
 from tracker.errors import InputError
 from tracker.input.sequences import Sequence
-from tracker.run.job import Job, Summary, require_possible
-from tracker.run.pipeline import run
+from tracker.run.fleet.elsewhere import run_at_hand
+from tracker.run.job import Fleet, Job, Summary, require_possible
 from tracker.run.processes import ending
 from tracker.run.processes.workers import side_by_side
 
@@ -60,11 +59,12 @@ def run_all(jobs: list[Job], workers: str = "1") -> list[Summary]:
     return outcome.summaries
 
 
-def attempt_all(jobs: list[Job], workers: str = "1") -> Outcome:
+def attempt_all(jobs: list[Job], workers: str = "1", fleet: Fleet | None = None) -> Outcome:
     """Run every job and say how it goes. Of several, a bad one does not stop the others.
 
     Args:
         workers: number of processes, or `ray` for the workers of a Ray cluster.
+        fleet: how they run there.
 
     Raises:
         InputError: `workers` is neither; something that shows before the first frame; what the only job raises.
@@ -72,7 +72,7 @@ def attempt_all(jobs: list[Job], workers: str = "1") -> Outcome:
     for job in jobs:
         require_possible(job)
     if workers == "ray":
-        results = _run_on_ray(jobs)
+        results = _run_on_ray(jobs, fleet)
     elif not workers.isdecimal() or int(workers) < 1:
         raise InputError(f"--jobs {workers}: expected a number from 1, or ray")
     elif len(jobs) == 1:
@@ -86,14 +86,14 @@ def attempt_all(jobs: list[Job], workers: str = "1") -> Outcome:
 
 def _run_with_progress(job: Job) -> Summary:
     with progress_shown() as progress:
-        summary = run(job, progress)
+        summary = run_at_hand(job, progress)
     _tell(summary)
     return summary
 
 
 def _attempted(job: Job) -> Summary | InputError:
     try:
-        return run(job)
+        return run_at_hand(job)
     except (InputError, OSError) as error:
         return InputError(str(error))
 
@@ -101,17 +101,15 @@ def _attempted(job: Job) -> Summary | InputError:
 def _attempted_here(job: Job) -> Summary | InputError:
     try:
         with progress_shown() as progress:
-            return run(job, progress)
+            return run_at_hand(job, progress)
     except (InputError, OSError) as error:
         return InputError(str(error))
 
 
-def _run_on_ray(jobs: list[Job]) -> Iterator[tuple[int, Summary | Exception]]:
-    require_package("ray", "--jobs ray")
-    from ray.util.multiprocessing import Pool
+def _run_on_ray(jobs: list[Job], fleet: Fleet | None) -> Iterator[tuple[int, Summary | Exception]]:
+    from tracker.run.fleet.cluster import on_ray  # with it comes PyAV
 
-    with Pool() as pool:
-        yield from enumerate(pool.imap(_attempted, jobs))
+    return on_ray(jobs, fleet or Fleet())
 
 
 def _collect(jobs: list[Job], results: Iterable[tuple[int, Summary | Exception]]) -> Outcome:
@@ -156,7 +154,9 @@ def print_evaluation(
 
     truth = {sequence.name: sequence.ground_truth for sequence in sequences if sequence.ground_truth is not None}
     results = {name: path for name, path in (others or {}).items() if name in truth}
-    results |= {summary.name: summary.out for summary in summaries if summary.name in truth and summary.out is not None}
+    results |= {
+        summary.name: summary.out for summary in summaries if summary.name in truth and isinstance(summary.out, Path)
+    }
     print_table(evaluate(truth, results))
 
 

@@ -203,7 +203,7 @@ def test_how_long_to_adapt(
 ) -> None:
     with_frames(root / "A")
     jobs: list[Job] = []
-    monkeypatch.setattr("tracker.run.parallel.attempt_all", lambda given, _: jobs.extend(given) or Outcome())
+    monkeypatch.setattr("tracker.run.parallel.attempt_all", lambda given, *_: jobs.extend(given) or Outcome())
     assert track("--root", root, "--seq", "A", "--det", "det.txt", "--descriptor", "default", *options) == 0
     assert [job.adapt_minutes for job in jobs] == [minutes]
 
