@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tools.site.commands import all_commands
 from tools.site.links import with_targets
 from tools.site.notebook import notebook_page
+from tools.site.settings import all_settings
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -29,7 +30,7 @@ OUTSIDE = {  # file of the checkout -> page of the site
     "tracker/input/detection/weights/README.md": "detector-card.md",
 }
 ALONE = ("index.md", "start.md", "gallery.md", "notebook.md")  # pages without others beside them
-COMMANDS = "<!-- commands -->"
+MADE = {"<!-- commands -->": all_commands, "<!-- settings -->": all_settings}  # what pages are filled with
 NOTEBOOK = re.compile(r"^<!-- notebook (.+) -->$", re.MULTILINE)
 PLANNED = {"fleet.md", "gpu.md", "report.md", "review.md", "zones.md"}
 INCLUDED = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)  # a file of the checkout, shown whole
@@ -59,8 +60,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         page.meta["hide"] = ["navigation", "toc"] if page.file.src_uri == "index.md" else ["navigation"]
     markdown = INCLUDED.sub(lambda found: (CHECKOUT / found[1]).read_text("utf-8").rstrip(), markdown)
     markdown = NOTEBOOK.sub(lambda found: notebook_page(CHECKOUT / found[1]), markdown)
-    if COMMANDS in markdown:
-        markdown = markdown.replace(COMMANDS, all_commands())
+    for mark, made in MADE.items():
+        if mark in markdown:
+            markdown = markdown.replace(mark, made())
     here = page.file.src_uri
     source = {site: path for path, site in OUTSIDE.items() if site != "index.md"}.get(here, f"docs/{here}")
 
