@@ -94,8 +94,6 @@ def _measure(name: str, bench: Bench, data: Data) -> dict[str, Any]:
     if name == "descriptors":
         from tools.paper.descriptors import truth as paper_descriptors
 
-        if len(data.det) > 1:
-            raise InputError(f"descriptors: --det {' '.join(data.det)}, expected one")
         return paper_descriptors.run(bench, data.root, data.seq, data.det, data.descriptor, data.every)
     if name == "table2":
         from tools.paper.table2 import experiment
