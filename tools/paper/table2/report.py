@@ -119,8 +119,10 @@ def _without_paper(rows: Sequence[Mapping[str, Any]], sequence: str) -> str:
 
 OVER = (
     "Each sequence counts alike, ± the deviation over them. * has learnt from one of them. Chosen on the others: of "
-    "each sequence the row whose HOTA is best on the other sequences, and which has not learnt from this one."
+    "each sequence the row without labels whose HOTA is best on the other sequences, and which has not learnt from this "
+    "one."
 )
+LABELLED = ("file", "supervised")  # or of unknown origin
 OVER_COLUMNS = ("HOTA", "IDF1", "MOTA")
 OVER_HEADER = ["tracker", "descriptor", *OVER_COLUMNS]
 
@@ -134,9 +136,10 @@ def over_lines(rows: Sequence[Mapping[str, Any]], seen: Mapping[str, Sequence[st
         for label, scores in of_tracker.items():
             mark = "*" if set(seen.get(label, ())) & set(names) else ""
             found.append([name, label + mark, *_means([scores[sequence] for sequence in names])])
-        hota = {label: {one: scores[one]["HOTA"] for one in names} for label, scores in of_tracker.items()}
+        ours = [label for label in of_tracker if label not in LABELLED]
+        hota = {label: {one: of_tracker[label][one]["HOTA"] for one in names} for label in ours}
         chosen = chosen_elsewhere(hota, {label: set(learnt) for label, learnt in seen.items()})
-        if len(of_tracker) > 1 and len(chosen) == len(names):
+        if len(ours) > 1 and len(chosen) == len(names):
             what = ", ".join(f"{sequence} {label}" for sequence, label in chosen.items())
             found.append(
                 [name, f"chosen on the others: {what}", *_means([of_tracker[chosen[one]][one] for one in names])]
