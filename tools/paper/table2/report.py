@@ -119,8 +119,7 @@ def _without_paper(rows: Sequence[Mapping[str, Any]], sequence: str) -> str:
 
 OVER = (
     "Each sequence counts alike, ± the deviation over them. * has learnt from one of them. Chosen on the others: of "
-    "each sequence the row without labels whose HOTA is best on the other sequences, and which has not learnt from this "
-    "one."
+    "each sequence the row without labels whose HOTA is best on the other sequences, and that has not learnt from it."
 )
 LABELLED = ("file", "supervised")  # or of unknown origin
 OVER_COLUMNS = ("HOTA", "IDF1", "MOTA")
