@@ -35,7 +35,7 @@ sanitize: ## the core's tests under the address and undefined-behaviour sanitize
 	FLATSORT_SANITIZE=address,undefined python setup.py -q build_ext --inplace --force
 	FLATSORT_BACKEND=compiled ASAN_OPTIONS=detect_leaks=0 \
 	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so) $$(gcc -print-file-name=libstdc++.so)" \
-	python -m pytest -p no:cacheprovider tests/tracker/core
+	python -m pytest -p no:cacheprovider tests/tracker/core tests/embedding/descriptors/test_compiled.py
 
 wheel: ## build the wheel, install it outside the checkout, run its commands from there
 	.ci/wheel
