@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -146,6 +148,14 @@ def main(
         str | None,
         option(group=WRITTEN, help="Tracks with the detection behind each box, .csv or .parquet; {seq} as above."),
     ] = None,
+    report: Annotated[
+        str | None,
+        option(
+            group=WRITTEN,
+            metavar="DIR",
+            help="Page to look at: video, timeline, gallery, counts; {seq} as above, else a folder each of several.",
+        ),
+    ] = None,
     labels: Annotated[
         str | None,
         option(group=WRITTEN, help="On each box: id,class,score or some of them; or none. Default id, and class."),
@@ -240,6 +250,8 @@ def main(
             reconnect=reconnect,
             classes=classes,
             tiles=tiles,
+            report=_report_place(report, sequence, len(sequences)),
+            command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             labels=None if labels is None else labels_of(labels),
             blur=None if blur is None else blur.value,
         )
@@ -388,6 +400,14 @@ def _minutes(adapt: bool, minutes: float | None) -> float | None:
     from tracker.footage.adapt import DEFAULT_MINUTES
 
     return DEFAULT_MINUTES if minutes is None else minutes
+
+
+def _report_place(folder: str | None, sequence: Sequence, count: int) -> Path | None:
+    if folder is None:
+        return None
+    if count > 1 and "{seq}" not in folder:
+        return Path(folder) / sequence.name
+    return Path(folder.replace("{seq}", sequence.name))
 
 
 def _named(pattern: str | None, option: str, sequence: Sequence, count: int) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from embedding.files import atomic_path
 from tracker.core.gate import BINS, LAG, Histogram, OnlineThreshold
 from tracker.footage.calibration import CalibrationReport, bin_middles, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SAME, DIFFERENT, GATE = "#1b8946", "#cd2d2d", "#333333"
 SHOWN = 0.9995  # share of either kind's distances that the axis covers
@@ -32,10 +36,26 @@ def draw_calibration(threshold: OnlineThreshold, found: CalibrationReport, path:
 
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    plot_calibration(figure.subplots(), threshold, found)
+    figure.suptitle(f"{found.name}\n{found.verdict}", fontsize=10, wrap=True)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=130, format="png")
+
+
+def plot_calibration(
+    axes: Axes,
+    threshold: OnlineThreshold,
+    found: CalibrationReport,
+    colours: tuple[str, str, str] = (SAME, DIFFERENT, GATE),
+) -> None:
+    """Draw the distances and the gate into axes; arguments as `draw_calibration`'s.
+
+    Args:
+        colours: of one person's distances, of two people's, and of the gate.
+    """
     kinds = (
-        (threshold.same, SAME, f"one person, {LAG} frames apart"),
-        (threshold.different, DIFFERENT, "two people in one frame"),
+        (threshold.same, colours[0], f"one person, {LAG} frames apart"),
+        (threshold.different, colours[1], "two people in one frame"),
     )
     width = _width_shown(threshold)
     for histogram, colour, label in kinds:
@@ -46,16 +66,13 @@ def draw_calibration(threshold: OnlineThreshold, found: CalibrationReport, path:
         axes.plot(distances, density, color=colour, lw=1.6, label=f"{label}{let_in} ({histogram.total:,} pairs)")
         axes.fill_between(distances, density, color=colour, alpha=0.18, lw=0)
     if found.gate is not None:
-        axes.axvline(found.gate, color=GATE, lw=1.2, ls="--", label=f"gate {found.gate:.3g}")
+        axes.axvline(found.gate, color=colours[2], lw=1.2, ls="--", label=f"gate {found.gate:.3g}")
     axes.set(xlim=(0, width), xlabel=_distance_name(found), ylabel="pairs (density)")
     axes.set_ylim(bottom=0)
     axes.set_yticks([])
     axes.spines[["top", "right", "left"]].set_visible(False)
     if axes.get_legend_handles_labels()[1]:
         axes.legend(frameon=False)
-    figure.suptitle(f"{found.name}\n{found.verdict}", fontsize=10, wrap=True)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=130, format="png")
 
 
 def smooth_density(histogram: Histogram, bandwidth: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -73,6 +73,8 @@ class Job:
         classes: names or numbers to keep, as `--classes` has them; None leaves it to the detector, all of a file's.
         tiles: parts of the picture, side by side and one below the other, that a detector looks at too; 1: none.
         labels: what is written on a box, of `id`, `class` and `score`; None: ids, and classes where some were chosen.
+        report: folder for the page about the run, or None.
+        command: how the run was asked for, for that page.
         blur: `faces` or `people` that are not to be known in any picture; None hides nobody.
         elsewhere: what of all this lies on shared storage; None where all is here.
     """
@@ -100,6 +102,8 @@ class Job:
     classes: str | None = None
     tiles: int = 1
     labels: tuple[str, ...] | None = None
+    report: Path | None = None
+    command: str = ""
     blur: Literal["faces", "people"] | None = None
     elsewhere: Elsewhere | None = None
 
@@ -115,8 +119,9 @@ class Job:
 
     @property
     def draws(self) -> bool:
-        """Whether tracks are drawn on frames."""
-        return self.video is not None or self.sheet is not None or self.show
+        """Whether tracks are drawn on frames. A report on detections without frames shows what can be known of them."""
+        reports = self.report is not None and self.sequence.frames is not None
+        return self.video is not None or self.sheet is not None or self.show or reports
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,12 @@ class Summary:
 def require_possible(job: Job) -> None:
     """InputError where a job asks for what cannot be, as far as shows before anything is read."""
     if job.blur is not None and not job.draws:
-        raise InputError(f"--blur {job.blur}: does nothing without --video, --sheet or --show")
+        raise InputError(f"--blur {job.blur}: does nothing without --video, --sheet, --report or --show")
+    if job.report is not None and isinstance(job.sequence.frames, int | str):
+        raise InputError(
+            f"--report {job.report}: {job.sequence.name} is a camera or stream, expected a recording; write --video "
+            "first, then report on that"
+        )
     if job.show:
         from tracker.output.drawing import require_window
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +37,10 @@ def require_outputs(jobs: list[Job], others: Iterable[Named] = (), read: Iterabl
     for name, path in outputs:
         _require_suffix(name.partition(" ")[0], path)
     require_apart(outputs, [*(one for job in jobs for one in inputs_of(job)), *read])
+    for report, page in [one for one in outputs if one[0].startswith("--report")]:
+        for name, path in [*outputs, *(one for job in jobs for one in inputs_of(job))]:
+            if (name, path) != (report, page) and _is_below(path, page.parent):
+                raise InputError(f"{name} {path}: lies in the folder of {report}, expected another folder")
     for name, path in outputs:
         for job in jobs:
             folder = job.sequence.frames
@@ -52,6 +57,8 @@ def outputs_of(job: Job) -> Iterator[Named]:
         if path is not None:
             yield name + of, path
     yield from (("--zones-out" + of, path) for path in job.zones_out)
+    if job.report is not None:
+        yield "--report" + of, job.report / "index.html"
 
 
 def inputs_of(job: Job) -> Iterator[Named]:
@@ -104,6 +111,10 @@ def _require_suffix(option: str, path: Path) -> None:
 
 def _is_device(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
 
 
 def _lies_in(path: Path, folder: Path) -> bool:

@@ -39,12 +39,15 @@ from tracker.run.writing import (
     frame_rate,
     improved,
     provisional_sinks_of,
+    report_of,
+    reported,
     rewrite,
     sinks_of,
 )
 
 if TYPE_CHECKING:
     from embedding import Descriptor
+    from tracker.report.page import Report
 
 Write = tuple[Path, Callable[[Path, DetectionTable], None]]  # a file, and what writes detections with features to it
 
@@ -57,9 +60,14 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
     """
     require_possible(job)
     require_outputs([job])
+    with report_of(job) as report:
+        return _run(job, progress, report)
+
+
+def _run(job: Job, progress: Progress, report: Report | None) -> Summary:
     found = find_source(job.sequence, job.detections, job.strict, job.classes, job.tiles)
     found, notes = graded(job, found)
-    looks = Looks.of(job, class_names_of(found))
+    looks = Looks.of(job, class_names_of(found), report)
     found, name = adapt_if_asked(job, found, progress)
     descriptor = load_if_needed(job, found, name)
     found, descriptor, cache = look_up(job, found, descriptor)
@@ -112,7 +120,8 @@ def run(job: Job, progress: Progress = unseen) -> Summary:
     live = None if frames is None else frames.live
     account = with_counts(observer.account(tracker, why_off, notes, linking, linked, live), counting)
     seconds = perf_counter() - started
-    return Summary(job.sequence.name, job.out, account, seconds, clock.seconds, tuple(outputs.failures))
+    summary = Summary(job.sequence.name, job.out, account, seconds, clock.seconds, tuple(outputs.failures))
+    return summary if report is None else reported(report, job, summary, tracker, looks.style.class_names)
 
 
 def finished(

@@ -85,6 +85,7 @@ def open_if_needed(job: Job, found: Found, descriptor: Descriptor | None) -> Abs
         "--video draws on them": job.video is not None,
         "--sheet draws on them": job.sheet is not None,
         "--show shows them": job.show,
+        "--report shows them": job.report is not None and job.draws,
         f"--camera-motion {job.camera_motion} compares them": job.camera_motion is not None,
     }
     reason = next((reason for reason, applies in reasons.items() if applies), None)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embedding.progress import say
 from tracker.core.detections import Detections, Image, IntArray, Tracks
+from tracker.core.tracker import Tracker
 from tracker.errors import InputError
 from tracker.files.motchallenge import ResultWriter
 from tracker.input.frames import Frames, open_frames
@@ -22,9 +24,12 @@ from tracker.output.drawing import Style
 from tracker.output.growing import GrowingResult
 from tracker.output.sinks import SheetSink, Sink, StopTracking, TextSink, VideoSink, WindowSink
 from tracker.output.zone_overlay import ZoneOverlay
-from tracker.run.job import Job
+from tracker.run.job import Job, Summary
 from tracker.run.offline import TrackRecord, interpolate, smooth
 from tracker.run.source import looked_at
+
+if TYPE_CHECKING:
+    from tracker.report.page import Report
 
 TABLES = (".csv", ".parquet")
 
@@ -115,17 +120,19 @@ class Looks:
     Attributes:
         style: how tracks are drawn; its `class_names` are those of the run.
         blur: what hides people in every picture; None hides nobody.
+        report: the page to be made of them; None where nobody wants one.
     """
 
     style: Style
     blur: Blur | None = None
+    report: Report | None = None
 
     @classmethod
-    def of(cls, job: Job, class_names: Mapping[int, str]) -> Looks:
+    def of(cls, job: Job, class_names: Mapping[int, str], report: Report | None = None) -> Looks:
         """As the job wants them."""
         usual = ("id", "class") if job.chooses_classes else ("id",)
         style = Style(usual if job.labels is None else job.labels, class_names)
-        return cls(style, None if job.blur is None else Blur(job.blur, class_names))
+        return cls(style, None if job.blur is None else Blur(job.blur, class_names), report)
 
 
 def sinks_of(job: Job, frames: Frames | None, looks: Looks, counting: Counting | None) -> list[Sink]:
@@ -135,6 +142,10 @@ def sinks_of(job: Job, frames: Frames | None, looks: Looks, counting: Counting |
     style, class_names = looks.style, looks.style.class_names
     if counting is not None:
         style = replace(style, overlays=(*style.overlays, ZoneOverlay(counting.counter)))
+    if looks.report is not None:  # the first is closed last: then the video that it copies is there
+        rate, drawn = frame_rate(job, frames), frames if job.draws else None
+        with_sound = job.blur is None
+        sinks.append(looks.report.sink(rate, drawn, style, with_sound, job.sequence.length, job.video))
     if job.out is not None:
         sinks.append(_result_sink(job, job.out, is_live, class_names))
     if job.video is not None:
@@ -205,6 +216,48 @@ def counting_of(
     counting = counting_at(job.zones, job.sequence, frames, looks.style.class_names, first_and_step)
     counting.until = until
     return counting
+
+
+@contextmanager
+def report_of(job: Job) -> Iterator[Report | None]:
+    """The report of a job while it is made; None where nobody wants one."""
+    if job.report is None:
+        yield None
+        return
+    from tracker.report.page import Report
+
+    with Report(job.report, job.sequence.name) as report:
+        yield report
+
+
+def reported(report: Report, job: Job, summary: Summary, tracker: Tracker, class_names: Mapping[int, str]) -> Summary:
+    """Finish the report of a run; the summary, which says so where it could not be written."""
+    import yaml
+
+    from tracker.report.page import Told
+
+    hidden = {"faces": "Heads (the upper part of each box) are", "people": "People are"}.get(job.blur or "", "")
+    told = Told(
+        account=summary.account.as_json(),
+        settings=yaml.safe_dump(job.config.model_dump(mode="json"), sort_keys=False),
+        descriptor=job.descriptor if job.config.needs_features else "none: the preset looks at motion alone",
+        detections=job.detections,
+        source="none" if job.sequence.frames is None else str(job.sequence.frames),
+        command=job.command,
+        backend=tracker.backend,
+        threshold=tracker.threshold,
+        ground_truth=job.sequence.ground_truth,
+        class_names=class_names,
+        note=f"{hidden} blurred where somebody was found; whom neither detector nor tracker found is not."
+        if hidden
+        else "",
+    )
+    try:
+        report.finish(told)
+    except InputError as error:
+        say(f"{job.sequence.name}: {error}")
+        return replace(summary, unwritten=(*summary.unwritten, str(error)))
+    return summary
 
 
 def rewrite(job: Job, record: TrackRecord, looks: Looks, counting: Counting | None) -> list[str]:

@@ -24,6 +24,7 @@ def render(template: str, **values: Any) -> Markup:
     Beside Jinja2's own filters there are
 
     - `identity`: a track id as its number on its colour, `<b class="id" style="...">7</b>`;
+    - `colour`: a track id as its colour, `#872dc3`;
     - `clock`: seconds as minutes and seconds, `83.4` -> `1:23`;
     - `script`: any value that JSON knows, for a `<script>`: `const rows = {{ rows | script }};`.
 
@@ -86,5 +87,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(identity=identity, clock=clock, script=htmlsafe_json_dumps)
+    environment.filters.update(identity=identity, colour=css_colour, clock=clock, script=htmlsafe_json_dumps)
     return environment
