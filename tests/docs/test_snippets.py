@@ -40,6 +40,8 @@ NOT_RUN = {  # begins so -> why it is only parsed, by tests/test_docs.py
     "flatsort train": "minutes",
     "flatsort tune": "minutes",
     "flatsort convert runs/track/labels": "labels that Ultralytics would write",
+    "track --seq list.txt --det dets/{seq}.txt --out results --jobs ray": "a cluster; tests/tracker/run",
+    "track --seq manifest.csv --out s3:": "no storage here",
     "flatsort serve": "goes on for ever; tests/tracker/serve",
     "flatsort --": "tests/tracker/commands/test_main.py",
     "track --help": "the same",
@@ -74,6 +76,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(shown / "gt/gt.txt", result)
     shutil.copy(CHECKOUT / "tracker/input/detection/weights/FastestDet.onnx", folder / "yolo11n.onnx")
     (folder / "detections.csv").write_text("frame,left,top,right,bottom,score\n1,10,20,40,100,0.9\n")
+    (folder / "videos").mkdir()
+    for day in ("monday", "tuesday"):
+        shutil.copy(folder / "clip.mp4", folder / f"videos/{day}.mp4")
     write_descriptor(folder / "osnet.onnx")
     return folder
 
