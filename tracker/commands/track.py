@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from embedding.progress import say
+from tracker.commands.options.choices import CameraMotion, EmbedWhen, Hidden, Link
+from tracker.commands.options.places import DEFAULT_OUT, counts_places, named, report_place, result_path
 from tracker.errors import InputError
-from tracker.files.storage import as_path, is_stored
+from tracker.files.storage import is_stored
 from tracker.input.detection.names import is_detector
 from tracker.input.live.source import RECONNECT
 from tracker.input.sequences import Sequence, default_detections, find_sequences
@@ -21,36 +22,7 @@ if TYPE_CHECKING:
     from tracker.core.config import TrackerConfig
     from tracker.run.job import Fleet, Job
 
-DEFAULT_OUT = Path("output")
 WHAT, HOW, WRITTEN, AFTERWARDS = "What is tracked", "How", "What is written", "Around it"  # the groups of --help
-
-
-class CameraMotion(str, Enum):
-    """How the camera's motion is told from the frames."""
-
-    ecc = "ecc"
-    sparse = "sparse"
-
-
-class Link(str, Enum):
-    """Whether pieces are joined after the last frame."""
-
-    on = "on"
-    off = "off"
-
-
-class Hidden(str, Enum):
-    """Who is not to be known in pictures."""
-
-    faces = "faces"
-    people = "people"
-
-
-class EmbedWhen(str, Enum):
-    """Which detections are described."""
-
-    always = "always"
-    ambiguous = "ambiguous"
 
 
 def option(*names: str, group: str, help: str, **others: Any) -> Any:
@@ -232,12 +204,14 @@ def main(
             config=settings,
             detections=detections[sequence.name],
             descriptor=descriptor,
-            out=_result_path(out, sequence, len(sequences)),
-            video=_named(_video(video, sequence.name in ours, sequence), "--video", sequence, len(sequences)),
-            table=_named(table, "--table", sequence, len(sequences)),
+            out=result_path(out, sequence, len(sequences)),
+            video=named(_video(video, sequence.name in ours, sequence), "--video", sequence, len(sequences)),
+            table=named(table, "--table", sequence, len(sequences)),
             zones=None if zones is None else Path(zones.replace("{seq}", sequence.name)),
-            zones_out=_counts(zones, zones_out, _result_path(out, sequence, len(sequences)), sequence, len(sequences)),
-            sheet=_named(sheet, "--sheet", sequence, len(sequences)),
+            zones_out=counts_places(
+                zones, zones_out, result_path(out, sequence, len(sequences)), sequence, len(sequences)
+            ),
+            sheet=named(sheet, "--sheet", sequence, len(sequences)),
             camera_motion=None if camera_motion is None else camera_motion.value,
             interpolate=interpolate,
             smooth=smooth,
@@ -250,7 +224,7 @@ def main(
             reconnect=reconnect,
             classes=classes,
             tiles=tiles,
-            report=_report_place(report, sequence, len(sequences)),
+            report=report_place(report, sequence, len(sequences)),
             command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
             labels=None if labels is None else labels_of(labels),
             blur=None if blur is None else blur.value,
@@ -313,16 +287,19 @@ def _done_before(jobs: list[Job]) -> dict[str, Path | str]:
 
 def _demo(options: dict[str, Any]) -> None:
     """The demo brings its own scene, detections and outputs: what it would ignore is refused."""
-    taken = ("demo", "out", "config", "set_", "descriptor", "names")
+    taken = ("demo", "out", "report", "config", "set_", "descriptor", "names")
     untold: tuple[object, ...] = (None, False, 0, [], 1, "1", RECONNECT)
     given = [name for name, value in options.items() if name not in taken and value not in untold]
     ignored = [f"--{name.replace('_', '-')}" for name in given if options[name] is not EmbedWhen.always]
     if ignored:
-        raise InputError(f"--demo: takes --out, --config, --set and --descriptor, found {', '.join(ignored)} too")
+        raise InputError(
+            f"--demo: takes --out, --report, --config, --set and --descriptor, found {', '.join(ignored)} too"
+        )
     from tracker.demo.run import run_demo
 
     descriptor = "colour" if options["descriptor"] == "default" else options["descriptor"]
-    run_demo(Path(options["out"] or "demo_output"), options["config"], options["set_"] or [], descriptor)
+    out, report = Path(options["out"] or "demo_output"), options["report"] and Path(options["report"])
+    run_demo(out, options["config"], options["set_"] or [], descriptor, report)
 
 
 def _detections(sequence: Sequence) -> str:
@@ -364,33 +341,6 @@ def _second_pass(
     return settings.second_pass
 
 
-def _result_path(asked: str | None, sequence: Sequence, count: int) -> Path:
-    if asked is None:
-        return DEFAULT_OUT / f"{sequence.name}.txt"
-    if is_stored(asked):
-        from tracker.run.fleet.elsewhere import stand_in
-
-        return stand_in(asked, sequence, count)
-    out = Path(as_path(asked))
-    if count == 1 and not out.is_dir():
-        return out
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out}: is a file, expected a folder for {count} sequences")
-    return out / f"{sequence.name}.txt"
-
-
-def _counts(zones: str | None, asked: list[str] | None, out: Path, sequence: Sequence, count: int) -> tuple[Path, ...]:
-    """Where counts go: what was asked for, else two files beside the result, or in the default folder for none."""
-    if zones is None:
-        if asked:
-            raise InputError(f"--zones-out {asked[0]}: does nothing without --zones")
-        return ()
-    if asked:
-        return tuple(path for one in asked if (path := _named(one, "--zones-out", sequence, count)) is not None)
-    place = DEFAULT_OUT / sequence.name if out.exists() and not out.is_file() else out.with_suffix("")
-    return tuple(place.with_name(f"{place.name}.zones{suffix}") for suffix in (".json", ".csv"))
-
-
 def _minutes(adapt: bool, minutes: float | None) -> float | None:
     """How long to adapt each descriptor; None: not at all."""
     if not adapt:
@@ -400,21 +350,3 @@ def _minutes(adapt: bool, minutes: float | None) -> float | None:
     from tracker.footage.adapt import DEFAULT_MINUTES
 
     return DEFAULT_MINUTES if minutes is None else minutes
-
-
-def _report_place(folder: str | None, sequence: Sequence, count: int) -> Path | None:
-    if folder is None:
-        return None
-    if count > 1 and "{seq}" not in folder:
-        return Path(folder) / sequence.name
-    return Path(folder.replace("{seq}", sequence.name))
-
-
-def _named(pattern: str | None, option: str, sequence: Sequence, count: int) -> Path | None:
-    if pattern is None:
-        return None
-    if is_stored(pattern):
-        raise InputError(f"{option} {pattern}: only --out may lie on shared storage, expected a path")
-    if count > 1 and "{seq}" not in pattern:
-        raise InputError(f"{option} {pattern}: expected {{seq}} in the name, as {count} sequences would share it")
-    return Path(pattern.replace("{seq}", sequence.name))

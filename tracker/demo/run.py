@@ -13,13 +13,16 @@ from tracker.run.job import Job
 from tracker.run.parallel import print_evaluation, run_all
 
 
-def run_demo(out: Path, config: str, overrides: Values[str] = (), descriptor: str = "colour") -> None:
+def run_demo(
+    out: Path, config: str, overrides: Values[str] = (), descriptor: str = "colour", report: Path | None = None
+) -> None:
     """Write `out`/demo (the sequence), demo.txt (the tracks), demo.mp4 and demo.png; print the metrics table.
 
     Args:
         out: folder, made if need be.
         config, overrides: as `load_config` takes them.
         descriptor: what tells the figures apart.
+        report: folder for the page about it; None for none.
 
     Raises:
         InputError: a bad setting, or `out` cannot be written to.
@@ -35,6 +38,9 @@ def run_demo(out: Path, config: str, overrides: Values[str] = (), descriptor: st
         out=out / "demo.txt",
         video=out / "demo.mp4",
         sheet=out / "demo.png",
+        report=report,
+        command="track --demo",
     )
     print_evaluation([sequence], run_all([job]))
-    print(f"look at {job.video} and {job.sheet}")
+    page = "" if report is None else f", and open {report / 'index.html'} in a browser"
+    print(f"look at {job.video} and {job.sheet}{page}")
