@@ -7,10 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tools.reliability.mjpeg import Server
 from tracker.core.detections import Detections, Image
+from tracker.core.tracker import Tracker
+from tracker.input.frames import open_frames
+from tracker.output.video import VideoWriter
 from tracker.serve.camera import Camera
 from tracker.serve.config import CameraConfig
 from tracker.serve.hours import HourlyTracks
@@ -67,6 +71,24 @@ def test_one_identity_over_lost_connections(cameras: Start, red: Look, until: Un
     require_same(taken.rows, stored(tmp_path))
     assert not list(tmp_path.rglob("*.partial"))
     assert 0 < status.lag <= status.worst_lag and status.rate > 0
+
+
+def test_its_tracks_are_those_of_a_tracker_that_sees_the_same_pictures(red: Look, until: Until, tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "clip.mp4", 10.0, (160, 96)) as video:
+        for number in range(20):
+            image = np.full((96, 160, 3), 60, np.uint8)
+            image[20:80, 3 * number + 10 : 3 * number + 34] = (0, 0, 255)
+            video.write(image)
+    tracker = Tracker("sort", min_hits=1)
+    with open_frames(tmp_path / "clip.mp4") as frames:
+        expected = {frame: tracker.update(red(image), frame).boxes.round(2).tolist() for frame, image in frames}
+    settings = CameraConfig(source=str(tmp_path / "clip.mp4"), config="sort", set={"min_hits": 1}, queue=20)
+    taken = Taken(Camera("clip", settings, red, None, NAMES))
+    taken.camera.start()
+    until(lambda: taken.status().state == "ended")
+    sides = ("left", "top", "right", "bottom")
+    assert len(taken.rows) > 15
+    assert {row["frame"]: [[row[side] for side in sides]] for row in taken.rows}.items() <= expected.items()
 
 
 def test_pictures_that_nobody_looks_at_cost_no_identity(cameras: Start, red: Look, until: Until) -> None:
