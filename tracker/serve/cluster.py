@@ -26,11 +26,13 @@ from tracker.serve.looking import Batches, Looker, Unseen, Wanted
 from tracker.serve.status import Report, Status
 
 PATIENCE = 20.0  # seconds that cameras have to close their files, and actors to answer at the start
-LOOKING = 30.0  # seconds after which a picture that was given to the pool is given up
+LOOKING = 10.0  # seconds after which a picture that was given to the pool is given up
 POLL = 1.0  # seconds that reports are waited for; who is late is asked no second time meanwhile
 STORE = 200_000_000  # bytes of the object store of a cluster that is started here, and more for each camera
 STORE_PER_CAMERA = 25_000_000  # a picture of 1920x1080 that is looked at, one that is freed, and room
 
+# What Ray reads when it is imported: cameras say similar things, and each is to be heard; nothing is told to its makers.
+ENVIRONMENT = {"RAY_DEDUP_LOGS": "0", "RAY_COLOR_PREFIX": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 # Of actors: a picture is a task, and Ray would keep a record of the latest hundred thousand.
 FOR_EVER: dict[str, Any] = {"max_restarts": -1, "enable_task_events": False}
 
@@ -129,6 +131,8 @@ class RayEngine:
 
     def __init__(self, config: ServiceConfig) -> None:
         require_package("ray", "engine: ray (engine: local does without)")
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         import ray
 
         _join_cluster(config)
@@ -240,9 +244,6 @@ def _pool_name(number: int) -> str:
 def _join_cluster(config: ServiceConfig) -> None:
     import ray
 
-    os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # cameras say similar things, and each is to be heard
-    os.environ.setdefault("RAY_COLOR_PREFIX", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to Ray's makers unless somebody wants it
     options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": True}
     address = config.ray.address or os.environ.get("RAY_ADDRESS")
     if address is None:
