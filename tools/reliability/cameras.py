@@ -147,7 +147,9 @@ def _watch(
         time.sleep(SAMPLE)
     frames = sum(values[-1] - values[0] for values in seen.values["frames_total"].values())
     spent = _cpu_seconds(process.pid) - spent
-    say(f"{1000 * spent / max(frames, 1):.1f} ms of CPU a frame, {100 * spent / seconds:.0f} % of a core")
+    parts = ", ".join(f"{1000 * one / max(frames, 1):.1f} {kind}" for kind, one in spent.most_common())
+    share = 100 * spent.total() / seconds
+    say(f"ms of CPU a frame: {parts}; {share:.0f} % of a core for {frames / seconds:.1f} frames a second")
     return seen
 
 
@@ -174,13 +176,14 @@ def _family(pid: int) -> Iterator[int]:
                 yield from _family(int(child))
 
 
-def _cpu_seconds(pid: int) -> float:
-    """Time of the processor that a process and all it started have had; of those that have ended, nothing."""
-    ticks = 0
+def _cpu_seconds(pid: int) -> Counter[str]:
+    """Time of the processor that a service has had, by kind of process; of those that have ended, nothing."""
+    found: Counter[str] = Counter()
     for one in _family(pid):
         with suppress(OSError):
-            ticks += sum(map(int, Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[11:13]))
-    return ticks / os.sysconf("SC_CLK_TCK")
+            ticks = sum(map(int, Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()[11:13]))
+            found[_kind(one, pid)] += ticks / os.sysconf("SC_CLK_TCK")  # type: ignore[assignment]
+    return found
 
 
 def _megabytes_by_kind(pid: int) -> Counter[str]:

@@ -31,7 +31,7 @@ POLL = 1.0  # seconds that reports are waited for; who is late is asked no secon
 STORE = 200_000_000  # bytes of the object store of a cluster that is started here, and more for each camera
 STORE_PER_CAMERA = 25_000_000  # a picture of 1920x1080 that is looked at, one that is freed, and room
 
-# What Ray reads when it is imported: cameras say similar things, and each is to be heard; nothing is told to its makers.
+# What Ray reads when it is imported: cameras say similar things, each is to be heard; its makers are told nothing.
 ENVIRONMENT = {"RAY_DEDUP_LOGS": "0", "RAY_COLOR_PREFIX": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 # Of actors: a picture is a task, and Ray would keep a record of the latest hundred thousand.
 FOR_EVER: dict[str, Any] = {"max_restarts": -1, "enable_task_events": False}
