@@ -30,8 +30,8 @@ from embedding.extras import require_package
 from embedding.progress import say
 from tools.reliability.kills import _digests
 from tracker.files.motchallenge import read_detections
-from tracker.input.frames import open_frames
 from tracker.input.sequences import Sequence, find_detections, find_sequences
+from tracker.input.stretch import listing, open_stretch
 from tracker.output.video import VideoWriter
 
 RATE = 30
@@ -91,23 +91,19 @@ def cut_clips(root: Path, folder: Path, count: int, frames: int, det: str) -> No
     rows = ["video,det"]
     for number in range(count):
         sequence = sequences[number % len(sequences)]
-        length = frames * (LONG if number % 10 == 0 else 1)
         table = read_detections(find_detections(det, sequence) or "")
         assert isinstance(sequence.frames, Path)
-        with open_frames(sequence.frames) as pictures:
-            first = 1 + 37 * number % max(1, (pictures.length or 1) - length)
-            writer = None
-            for frame, image in pictures:
-                if frame >= first + length:
-                    break
-                if frame >= first:
-                    small = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-                    if writer is None:
-                        size = (small.shape[1], small.shape[0])
-                        writer = VideoWriter(folder / f"clip{number:02d}.mp4", RATE, size).__enter__()
-                    writer.write(np.asarray(small, np.uint8))
-            assert writer is not None
-            writer.__exit__(None, None, None)
+        listed = listing(sequence.frames)
+        assert listed is not None
+        length = min(frames * (LONG if number % 10 == 0 else 1), listed.length)
+        first = 1 + 37 * number % max(1, listed.length - length)
+        half = (listed.size[0] // 2, listed.size[1] // 2)
+        with (
+            open_stretch(listed, first, first + length - 1) as pictures,
+            VideoWriter(folder / f"clip{number:02d}.mp4", RATE, half) as writer,
+        ):
+            for _, image in pictures:
+                writer.write(np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8))
         chosen = (table.frames >= first) & (table.frames < first + length)
         left, top, right, bottom = table.boxes[chosen].T / 2
         columns = (table.frames[chosen] - first + 1, -np.ones(len(left)), left, top, right - left, bottom - top)

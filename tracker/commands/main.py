@@ -14,7 +14,7 @@ BARE = {"--link": ("on", "off")}  # options that may stand without a value: thos
 COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "track": ("Track objects through image sequences and videos.", ("--seq", "--set")),
     "serve": ("Track many cameras at once, for ever.", ()),
-    "link": ("Join what looks like one person in any tracker's result.", ()),
+    "link": ("Join what looks like one person in any tracker's result, or in several.", ()),
     "zones": ("Draw lines and zones on a video, count at them in a result.", ()),
     "convert": ("Bring detections and tracks from one format to another.", ()),
     "evaluate": ("Score results against ground truth.", ()),

@@ -98,11 +98,20 @@ def _path(number: int, depth: float, seconds: float, rng: np.random.Generator) -
     return corners, times
 
 
-def render_demo(folder: Path, frames: int = 200, seed: int = 0) -> Path:
+def from_behind(pose: Pose) -> Pose:
+    """The pose as a second camera sees it, which looks at the square from the other side."""
+    (x, z), (right, away) = pose.position, pose.heading
+    return Pose((-x, NEAREST + FARTHEST - z), (-right, -away), pose.phase, pose.stride)
+
+
+def render_demo(folder: Path, frames: int = 200, seed: int = 0, behind: bool = False) -> Path:
     """Write the sequence under `folder` and return its own folder, `folder / "demo"`.
 
     It holds `img1/000001.jpg ...`, `gt/gt.txt` (with the visible part of each box in the last column), `det/det.txt`
     and, written last, `seqinfo.ini`.
+
+    Args:
+        behind: the same people at the same time from the other side of the square, by a camera of its own.
 
     Raises:
         InputError: nothing can be written there.
@@ -114,7 +123,7 @@ def render_demo(folder: Path, frames: int = 200, seed: int = 0) -> Path:
         (sequence / "seqinfo.ini").unlink(missing_ok=True)
         for image in (sequence / "img1").glob("[0-9]*.jpg"):
             image.unlink()
-        _render(sequence, frames, seed)
+        _render(sequence, frames, seed, behind)
         (sequence / "seqinfo.ini").write_text(
             f"[Sequence]\nname={NAME}\nimDir=img1\nframeRate={FRAME_RATE}\nseqLength={frames}\n"
             f"imWidth={WIDTH}\nimHeight={HEIGHT}\nimExt=.jpg\n"
@@ -124,8 +133,8 @@ def render_demo(folder: Path, frames: int = 200, seed: int = 0) -> Path:
     return sequence
 
 
-def _render(sequence: Path, frames: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
+def _render(sequence: Path, frames: int, seed: int, behind: bool) -> None:
+    rng = np.random.default_rng((seed, 1) if behind else seed)
     walkers = cast(seed, frames / FRAME_RATE)
     standing = occluders()
     square = background(rng)
@@ -134,6 +143,8 @@ def _render(sequence: Path, frames: int, seed: int) -> None:
     truth, detections = [], []
     for frame_index in range(1, frames + 1):
         poses = [walker.pose((frame_index - 1) / FRAME_RATE) for walker in walkers]
+        if behind:
+            poses = [from_behind(pose) for pose in poses]
         shapes = [figure(walker.look, pose) for walker, pose in zip(walkers, poses, strict=True)]
         _write_image(
             sequence / "img1" / f"{frame_index:06d}.jpg", _picture(square, poses, shapes, standing, noise, rng)

@@ -226,11 +226,11 @@ def learn(
     by_looks = fit_logistic(np.concatenate(columns), all_same)
     by_ways = fit_logistic(np.concatenate(ways), all_same)
     likely = by_looks(np.concatenate(columns))
-    separation = _separation(likely[all_same], likely[~all_same])
-    return Evidence(by_looks, by_ways, separation, rate), whitened(small, pieces, long) * shown[:, None]
+    area = separation(likely[all_same], likely[~all_same])
+    return Evidence(by_looks, by_ways, area, rate), whitened(small, pieces, long) * shown[:, None]
 
 
-def _separation(same: FloatArray, other: FloatArray) -> float:
+def separation(same: FloatArray, other: FloatArray) -> float:
     """Share of pairs of one of each in which the first is larger, ties by half (Mann and Whitney, 1947)."""
     ascending = np.sort(other)
     below, not_above = (np.searchsorted(ascending, same, side) for side in ("left", "right"))
