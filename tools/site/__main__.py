@@ -17,7 +17,7 @@ import typer
 
 from tracker.commands.command_line import run_command
 
-MODELS = Path("output/site")
+MODELS = Path("output/paper")
 
 
 class What(str, Enum):
