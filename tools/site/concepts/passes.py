@@ -65,15 +65,21 @@ def measure(folder: Path, sequence: Path, descriptor: str = "default") -> list[P
 
 
 def identities_of(truth: TrackTable, result: TrackTable) -> IntArray:
-    """[people, frames] the result's identity for each person of the truth, by the best overlap one to one."""
+    """[people, frames] the result's identity for each person of the truth.
+
+    By the best overlap one to one; whom a person had stays theirs while it overlaps (Bernardin and Stiefelhagen 2008).
+    """
     people, frames = np.unique(truth.ids), np.arange(1, truth.frames.max() + 1)
     had = np.full((len(people), len(frames)), NOT_THERE)
+    last = np.full(len(people), NOT_THERE)
     for place, frame in enumerate(frames):
         there, found = truth.frames == frame, result.frames == frame
         rows = np.searchsorted(people, truth.ids[there])
         had[rows, place] = MISSED
-        matched, by = assign(1 - iou(truth.boxes[there], result.boxes[found]), 1 - HIT)
-        had[rows[matched], place] = result.ids[found][by]
+        overlap = iou(truth.boxes[there], result.boxes[found])
+        is_new = result.ids[found] != last[rows, None]
+        matched, by = assign(np.where(overlap >= HIT, 1 - overlap + is_new, 3), 2)
+        had[rows[matched], place] = last[rows[matched]] = result.ids[found][by]
     return had
 
 
