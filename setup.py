@@ -17,13 +17,15 @@ SANITIZERS = os.environ.get("FLATSORT_SANITIZE", "")  # "address,undefined": a d
 
 
 def compiled_core() -> list[Extension]:
-    """The tracker's extension; none where nanobind, which it is written with, is not at hand."""
+    """The tracker's extension; none where nanobind and NumPy, which it is written with, are not at hand."""
     try:
         import nanobind
+        import numpy
     except ImportError:
         return []
     source = Path(nanobind.source_dir())
     include = [nanobind.include_dir(), str(source), str(source.parent / "ext" / "robin_map" / "include")]
+    include.append(numpy.get_include())
     headers = [str(path) for path in sorted(Path("tracker/core").rglob("*.hpp"))]
     sources = ["tracker/core/compiled/module.cpp", str(source / "nb_combined.cpp")]
     return [extension("tracker.core.compiled._native", sources, depends=headers, include_dirs=include)]

@@ -32,6 +32,7 @@ FloatArray = NDArray[np.float32]
 DIMENSION = 128
 KEPT = 256  # principal directions of a statistic that are whitened
 BATCH = 64  # crops, which the cache of a core holds
+ONE_THREAD = 2**18  # multiply-adds; NumPy's BLAS spreads larger products over all cores, where idle threads then spin
 PARTS = ("words", "gaussians")
 EXPECTED = "expected a closed-form descriptor, as `python -m tools.statistics` and `flatsort adapt` write it"
 
@@ -49,8 +50,12 @@ class Affine:
     offset: FloatArray
 
     def __call__(self, rows: NDArray[np.floating]) -> FloatArray:
-        mapped: FloatArray = np.asarray(rows, np.float32) @ self.matrix + self.offset
-        return mapped
+        rows = np.asarray(rows, np.float32)
+        mapped = np.empty((len(rows), len(self.offset)), np.float32)
+        step = max(1, (ONE_THREAD - 1) // self.matrix.size)
+        for first in range(0, len(rows), step):
+            np.matmul(rows[first : first + step], self.matrix, out=mapped[first : first + step])
+        return mapped + self.offset
 
 
 @dataclass(frozen=True)

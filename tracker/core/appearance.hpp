@@ -2,6 +2,7 @@
 #pragma once
 
 #include "boxes.hpp"
+#include "vectors.hpp"
 
 namespace flatsort {
 
@@ -16,48 +17,19 @@ struct Features {  // rows of `dimension` numbers, prepared for the metric
     const float* operator[](Index row) const { return data + row * dimension; }
 };
 
-// Sums are of doubles, in eight lanes, which compilers turn into vector instructions.
-template <class Term>
-inline double sum_over(std::size_t dimension, Term&& term) {
-    double lanes[8] = {}, rest = 0;
-    std::size_t k = 0;
-    for (; k + 8 <= dimension; k += 8)
-        for (int lane = 0; lane < 8; ++lane) lanes[lane] += term(k + lane);
-    for (; k < dimension; ++k) rest += term(k);
-    return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7])) + rest;
-}
-
-inline double dot(const float* a, const float* b, std::size_t dimension) {
-    return sum_over(dimension, [=](std::size_t k) { return static_cast<double>(a[k]) * static_cast<double>(b[k]); });
-}
-
-inline float dot_in_floats(const float* a, const float* b, std::size_t dimension) {
-    float lanes[16] = {}, rest = 0;
-    std::size_t k = 0;
-    for (; k + 16 <= dimension; k += 16)
-        for (int lane = 0; lane < 16; ++lane) lanes[lane] += a[k + lane] * b[k + lane];
-    for (; k < dimension; ++k) rest += a[k] * b[k];
-    for (float lane : lanes) rest += lane;
-    return rest;
-}
-
-// A feature as the metric compares it: of unit length for cosine, as it is for Euclidean.
-inline void prepare(const float* from, float* to, std::size_t dimension, Metric metric) {
+// A feature as the metric compares it: of unit length for cosine, as it is for Euclidean. `squared` is its length.
+inline void prepare(const float* from, float* to, std::size_t dimension, Metric metric, double squared) {
     if (metric == Metric::euclidean) {
         if (from != to) std::copy_n(from, dimension, to);
         return;
     }
-    const float norm = std::max(static_cast<float>(std::sqrt(dot(from, from, dimension))), 1e-12f);
-    for (std::size_t k = 0; k < dimension; ++k) to[k] = from[k] / norm;
+    divide(from, std::max(static_cast<float>(std::sqrt(squared)), 1e-12f), to, dimension);
 }
 
 // 1 - cos in [0, 2], or the Euclidean length, of two prepared features.
 inline float distance(const float* a, const float* b, std::size_t dimension, Metric metric) {
     if (metric == Metric::cosine) return static_cast<float>(1.0 - dot(a, b, dimension));
-    return static_cast<float>(std::sqrt(sum_over(dimension, [=](std::size_t k) {
-        const double difference = static_cast<double>(a[k]) - static_cast<double>(b[k]);
-        return difference * difference;
-    })));
+    return static_cast<float>(std::sqrt(squared_difference(a, b, dimension)));
 }
 
 // The same from the inner product, for many pairs; `aa` and `bb` are the products with themselves.
@@ -94,13 +66,15 @@ struct AveragedFeature {
         const double frames = static_cast<double>(std::clamp<Index>(age[row], 1, longest));
         const float kept = known[row] ? static_cast<float>(std::pow(momentum, frames)) : 0.0f, fresh = 1.0f - kept;
         for (std::size_t k = 0; k < dimension; ++k) mine[k] = kept * mine[k] + fresh * feature[k];
-        prepare(mine, mine, dimension, metric);
+        prepare(mine, mine, dimension, metric, dot(mine, mine, dimension));
         known[row] = 1, age[row] = 0;
     }
 
-    double distance_to(std::size_t row, const float* feature, double) const {
+    double bound(std::size_t row, const float* feature, double) const {
         return known[row] ? distance(&features[row * dimension], feature, dimension, metric) : INFINITE;
     }
+
+    double distance_to(std::size_t, const float*, double bound, double) const { return bound; }
 };
 
 // The last `budget` features of each track; the distance is the smallest to any of them (Wojke et al. 2017, Eq. 2).
@@ -164,22 +138,26 @@ struct Gallery {
         return metric == Metric::cosine ? std::acos(std::clamp(1.0f - found, -1.0f, 1.0f)) : found;
     }
 
-    // Inf where the triangle inequality says that it is above `limit`.
-    double distance_to(std::size_t row, const float* feature, double limit) const {
+    // The distance is no larger than this; inf: the triangle inequality says that it is above `limit`.
+    double bound(std::size_t row, const float* feature, double limit) const {
         const Slot& slot = pool[slots[row]];
-        if (!slot.seen || !is_within_reach(slot, feature, limit)) return INFINITE;
-        std::size_t best = 0;
-        float largest = -std::numeric_limits<float>::infinity();
-        for (std::size_t k = 0; k < slot.filled; ++k) {
-            float similarity = dot_in_floats(&slot.ring[k * dimension], feature, dimension);
-            if (metric == Metric::euclidean) similarity -= slot.half_norm[k];
-            if (similarity > largest) largest = similarity, best = k;
-        }
-        return distance(&slot.ring[best * dimension], feature, dimension, metric);
+        if (!slot.seen) return INFINITE;
+        const double found = distance(slot.anchor.data(), feature, dimension, metric);
+        return is_within_reach(slot, found, limit) ? found : INFINITE;
     }
 
-    bool is_within_reach(const Slot& slot, const float* feature, double limit) const {
-        const double found = distance(slot.anchor.data(), feature, dimension, metric);
+    // From a `bound`; any distance up to `enough` is as good as the smallest.
+    double distance_to(std::size_t row, const float* feature, double bound, double enough) const {
+        if (metric == Metric::cosine && bound <= enough) return bound;
+        const Slot& slot = pool[slots[row]];
+        const auto to = [&](std::size_t k) { return distance(&slot.ring[k * dimension], feature, dimension, metric); };
+        if (const double last = to((slot.seen - 1) % budget); metric == Metric::cosine && last <= enough) return last;
+        const float* half_norm = metric == Metric::euclidean ? slot.half_norm.data() : nullptr;
+        return to(most_similar(slot.ring.data(), half_norm, slot.filled, feature, dimension));
+    }
+
+    bool is_within_reach(const Slot& slot, double found, double limit) const {
+        if (found <= limit) return true;
         if (metric == Metric::euclidean) return found <= slot.radius * 1.001 + limit + 1e-3 * found;
         const double pi = 3.14159265358979323846;
         const double angle = std::min(slot.radius + std::acos(std::max(1 - limit, -1.0)) + 1e-3, pi);

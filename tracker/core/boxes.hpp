@@ -49,6 +49,7 @@ void keep_rows(std::vector<T>& all, const Mask& kept, std::size_t width = 1) {
 
 inline Indices where(const Mask& mask) {
     Indices rows;
+    rows.reserve(mask.size());
     for (std::size_t row = 0; row < mask.size(); ++row)
         if (mask[row]) rows.push_back(static_cast<Index>(row));
     return rows;

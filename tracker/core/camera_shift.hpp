@@ -20,6 +20,7 @@ inline std::array<double, 2> shift_from_boxes(const Boxes& predicted, const Boxe
     if (std::min(predicted.size(), detected.size()) < SHIFT_MIN_PAIRS) return {0, 0};
     const BestOverlaps best(predicted, detected);
     std::vector<double> x, y;
+    x.reserve(predicted.size()), y.reserve(predicted.size());
     for (std::size_t row = 0; row < predicted.size(); ++row) {
         if (!best.is_mutual(row) || !(best.of_old[row].overlap > SHIFT_MIN_OVERLAP)) continue;
         const Box &to = detected[best.of_old[row].other], &from = predicted[row];

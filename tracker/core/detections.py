@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tracker.core.compiled import are_sound
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Image = NDArray[np.uint8]  # [H, W, 3], blue, green, red as OpenCV reads them
@@ -60,6 +62,10 @@ class Detections:
         features: ArrayLike | None = None,
         class_ids: ArrayLike | None = None,
     ) -> None:
+        if class_ids is None and are_sound(boxes, scores, features):
+            self.boxes, self.scores, self.features = boxes, scores, features  # type: ignore[assignment]
+            self.class_ids, self.rows, self.dropped = None, None, 0
+            return
         self.boxes = np.asarray(boxes, dtype=np.float64)
         if self.boxes.size == 0:
             self.boxes = self.boxes.reshape(0, 4)

@@ -79,6 +79,7 @@ class Matching {
     Indices match(const Indices& settled) {
         found_ = settled;
         free_.assign(frame_.boxes.size(), 1);
+        rows_.reserve(tracks_.size()), columns_.reserve(free_.size()), edges_.reserve(tracks_.size() + free_.size());
         for (Index column : found_)
             if (column != NONE) free_[column] = 0;
         for (const Stage& stage : config_.stages) {
@@ -144,10 +145,12 @@ class Matching {
         for (std::size_t c = 0; c < columns_.size(); ++c)
             measured[c] = filters_.model->to_measurement(frame_.boxes[columns_[c]]);
         std::vector<std::pair<double, std::size_t>> by_x;  // most are ruled out by their x alone
+        by_x.reserve(columns_.size());
         for (std::size_t c = 0; c < columns_.size(); ++c)
             if (frame_.described[columns_[c]]) by_x.emplace_back(measured[c][0], c);
         std::sort(by_x.begin(), by_x.end());
         const Features looks = frame_.looks();
+        std::vector<int> rivals_of_row(rows_.size()), rivals_of_column(columns_.size());
         for (std::size_t r = 0; r < rows_.size(); ++r) {
             const Gate gate(*filters_.model, filters[rows_[r]]);
             const double x = gate.position[0];
@@ -156,9 +159,15 @@ class Matching {
             for (; near != by_x.end() && near->first <= x + reach; ++near) {
                 const std::size_t c = near->second;
                 if (!(gate.distance(measured[c]) <= config_.gating_threshold) || !may_be(r, c)) continue;
-                const double distance = memory_->distance_to(rows_[r], looks[columns_[c]], limit);
-                if (distance < INFINITE) add(r, c, distance);
+                const double bound = memory_->bound(rows_[r], looks[columns_[c]], limit);
+                if (bound < INFINITE) add(r, c, bound), ++rivals_of_row[r], ++rivals_of_column[c];
             }
+        }
+        // Where two have nobody else, it is enough to know that they are near: more than rounding below the limit.
+        for (Edge& edge : edges_) {
+            const bool alone = limit < INFINITE && rivals_of_row[edge.row] == 1 && rivals_of_column[edge.column] == 1;
+            const double enough = alone ? limit - 1e-5 : -INFINITE;
+            edge.cost = memory_->distance_to(rows_[edge.row], looks[columns_[edge.column]], edge.cost, enough);
         }
     }
 
@@ -178,6 +187,7 @@ class Matching {
 
     void cascade(double threshold) {
         Indices ages;
+        ages.reserve(edges_.size());
         for (const Edge& edge : edges_) ages.push_back(tracks_.missed[rows_[edge.row]]);
         std::sort(ages.begin(), ages.end());
         ages.erase(std::unique(ages.begin(), ages.end()), ages.end());

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from tracker.core.appearance import AppearanceMemory, AveragedFeature, Gallery
 from tracker.core.boxes import non_maximum_suppression
 from tracker.core.camera_shift import shift_from_boxes
-from tracker.core.checks import checked_features
+from tracker.core.checks import checked_features, checked_frame_index
 from tracker.core.classes import ClassVotes
 from tracker.core.detections import Detections, FloatArray, IntArray, Tracks
 from tracker.core.gate import OnlineThreshold
@@ -89,9 +89,14 @@ class NumpyCore:
         self.detections_used = 0  # in all frames, those that score enough and that no better one suppresses
 
     def update(
-        self, index: int, affine: NDArray[np.float64] | None, detections: Detections, describe: Describe | None
+        self,
+        frame_index: int | None,
+        affine: NDArray[np.float64] | None,
+        detections: Detections,
+        describe: Describe | None,
     ) -> Tracks:
-        """See `Tracker.update`; `index` and `affine` are checked."""
+        """See `Tracker.update`; `affine` is checked."""
+        index = checked_frame_index(frame_index, self.frame_index if self.frames_seen else None)
         frame, source = observe(self.config, detections, self.dimension)
         if describe is None or self.memory is None or frame.features is not None or not frame.high.any():
             self._advance(index, affine, frame)

@@ -57,6 +57,7 @@ class Tracker {
         Boxes boxes;
         std::vector<double> scores;
         Indices source;
+        boxes.reserve(found.count), scores.reserve(found.count), source.reserve(found.count);
         for (std::size_t row = 0; row < found.count; ++row) {
             const Box& box = found.boxes[row];
             const double largest = std::max(std::max(std::abs(box.left), std::abs(box.top)),
@@ -73,6 +74,7 @@ class Tracker {
         }
         if (has_memory() && found.features && !source.empty() && !observe_features(found, source)) return false;
         frame.boxes = std::move(boxes), frame.scores = std::move(scores);
+        frame.high.reserve(source.size());
         for (double score : frame.scores) frame.high.push_back(score >= config.high_confidence);
         frame.described.assign(source.size(), frame.has_features);
         frame.has_classes = found.class_ids != nullptr;
@@ -163,6 +165,7 @@ class Tracker {
 
     void follow_boxes() {
         Boxes seen;
+        seen.reserve(state.size());
         for (std::size_t row = 0; row < state.size(); ++row)
             if (state.confirmed[row] && state.missed[row] == 0) seen.push_back(filters.box(row));
         const auto [x, y] = shift_from_boxes(seen, frame.high_boxes());
@@ -175,8 +178,9 @@ class Tracker {
         frame.features.resize(source.size() * found.dimension);
         for (std::size_t k = 0; k < source.size(); ++k) {
             const float* given = found.features + source[k] * found.dimension;
-            if (!(dot(given, given, found.dimension) < longest)) return false;
-            prepare(given, &frame.features[k * found.dimension], found.dimension, config.metric);
+            const double squared = dot(given, given, found.dimension);
+            if (!(squared < longest)) return false;
+            prepare(given, &frame.features[k * found.dimension], found.dimension, config.metric, squared);
         }
         frame.has_features = true, frame.dimension = found.dimension;
         return true;
@@ -271,6 +275,7 @@ class Tracker {
 
     void report() {
         reported.clear();
+        reported.reserve(state.size());
         const bool needs_streak = config.min_hits && frames_seen > config.min_hits;
         for (std::size_t row = 0; row < state.size(); ++row) {
             if (!state.confirmed[row] || state.missed[row] > config.max_coast) continue;

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from tracker.core.appearance import AppearanceMemory
-from tracker.core.checks import as_detections, checked_frame_index, checked_warp
+from tracker.core.checks import as_detections, checked_warp
 from tracker.core.classes import ClassVotes
-from tracker.core.compiled import CompiledCore, is_possible, why_absent
+from tracker.core.compiled import why_absent
+from tracker.core.compiled.core import CompiledCore, is_possible
 from tracker.core.detections import Detections, Tracks
 from tracker.core.gate import OnlineThreshold
 from tracker.core.kalman import SeparableFilter
@@ -108,12 +109,11 @@ class Tracker:
             >>> tracks.ids.tolist(), tracks.detection.tolist()
             ([1, 2], [0, 1])
         """
-        core = self._core
-        affine = None if warp is None else checked_warp(warp)
-        index = checked_frame_index(frame_index, core.frame_index if core.frames_seen else None)
+        if warp is not None:
+            warp = checked_warp(warp)
         if not isinstance(detections, Detections):
             detections = as_detections(detections)
-        return core.update(index, affine, detections, describe)
+        return self._core.update(frame_index, warp, detections, describe)
 
     def __repr__(self) -> str:
         return f"Tracker(frame {self.frame_index}, next id {self.next_id}, {self.backend} core)"

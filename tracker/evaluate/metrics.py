@@ -55,6 +55,23 @@ class Scene:
             overlap[self.gt_rows[here] - gt, self.result_rows[here] - result] = self.overlaps[here]
             yield self.gt_ids[gt:gt_stop], self.result_ids[result:result_stop], overlap
 
+    def select(self, gt: NDArray[np.bool_], result: NDArray[np.bool_]) -> Scene:
+        """The same with the boxes of two masks [G], [R] alone."""
+        left = gt[self.gt_rows] & result[self.result_rows]
+        gt_before, result_before = (np.append(0, np.cumsum(mask)) for mask in (gt, result))
+        gt_starts, result_starts = gt_before[self.gt_starts], result_before[self.result_starts]
+        filled = np.append(True, (np.diff(gt_starts) > 0) | (np.diff(result_starts) > 0))
+        return Scene(
+            gt_ids=np.unique(self.gt_ids[gt], return_inverse=True)[1],
+            result_ids=np.unique(self.result_ids[result], return_inverse=True)[1],
+            gt_starts=gt_starts[filled],
+            result_starts=result_starts[filled],
+            gt_rows=gt_before[self.gt_rows[left]],
+            result_rows=result_before[self.result_rows[left]],
+            overlaps=self.overlaps[left],
+            length=self.length,
+        )
+
 
 @dataclass(slots=True)
 class Counts:
@@ -139,19 +156,28 @@ class Pairs:
         )
 
     def match(self, weights: FloatArray, loyalty: float = 0.0) -> Pairs:
-        """The one-to-one pairs whose weights (positive, [P]) have the greatest sum in each turn.
+        """The pairs of `best`."""
+        return self.select(self.best(weights, loyalty))
+
+    def best(self, weights: FloatArray, loyalty: float = 0.0) -> NDArray[np.bool_]:
+        """Mask [P] of the one-to-one pairs whose weights (positive, [P]) have the greatest sum in each turn.
 
         With `loyalty`, a pair weighs that much more where the same ids were matched in the turn before.
         """
         matched = self._are_undisputed()
-        for turn in np.unique(self.turns[~matched]):
-            before, start, stop = np.searchsorted(self.turns, (turn - 1, turn, turn + 1))
-            here, last = slice(start, stop), slice(before, start)
+        starts = np.searchsorted(self.turns, np.arange(len(self.shapes) + 1)).tolist()
+        loyal = np.zeros(self.kind_ids.shape[1])
+        for turn in np.unique(self.turns[~matched]).tolist():
+            here = slice(starts[turn], starts[turn + 1])
             weight = weights[here]
             if loyalty:
-                weight = weight + loyalty * np.isin(self.kinds[here], self.kinds[last][matched[last]])
-            matched[here] = best_pairs(self.rows[here], self.columns[here], weight, *self.shapes[turn])
-        return self.select(matched)
+                last = slice(starts[max(turn - 1, 0)], starts[turn])
+                kept = self.kinds[last][matched[last]]
+                loyal[kept] = loyalty
+                weight = weight + loyal[self.kinds[here]]
+                loyal[kept] = 0.0
+            matched[here] = best_pairs(self.rows[here], self.columns[here], weight, *self.shapes[turn].tolist())
+        return matched
 
     def _are_undisputed(self) -> NDArray[np.bool_]:
         """Mask [P] of pairs whose boxes are in no other pair: they match whatever the weights are."""

@@ -15,13 +15,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from tracker.core.boxes import iou
 from tracker.core.detections import LIMIT, FloatArray, IntArray
 from tracker.errors import InputError
-from tracker.evaluate.diagnosis import explain_poor_match
-from tracker.evaluate.metrics import EPSILON, MIN_OVERLAP, Counts, Scene, count
+from tracker.evaluate.diagnosis import POOR, explain_poor_match
+from tracker.evaluate.metrics import EPSILON, MIN_OVERLAP, Counts, Pairs, Scene, count
 from tracker.files.motchallenge import TrackTable, read_tracks
 from tracker.input.sequences import read_sequence
 
@@ -120,8 +119,9 @@ def load_scenes(
         scenes[name] = prepare(truth, result, _length(name, gt[name], truth, result), rule)
         counted = truth.select(is_counted(truth, rule.classes))
         _say_what_cannot_match(name, truth, counted, result, rule, say)
-        if len(counted) and (doubt := explain_poor_match(counted, result)):
-            doubts[name] = doubt
+        if len(counted) and not _match_well(scenes[name], len(counted), len(result)):
+            doubt = explain_poor_match(counted, result)
+            doubts |= {name: doubt} if doubt else {}
     if doubts and not any((scene.overlaps >= MIN_OVERLAP).any() for scene in scenes.values()):
         raise InputError("nothing matches. " + "; ".join(f"{name}: {doubt}" for name, doubt in doubts.items()))
     for name, doubt in doubts.items():
@@ -141,17 +141,20 @@ def score(scenes: Mapping[str, Scene]) -> dict[str, Row]:
 
 
 def prepare(truth: TrackTable, result: TrackTable, length: int, rule: Rule = PEDESTRIANS) -> Scene:
-    """Leave out what does not count, as the benchmarks' kits do, and find the overlaps of the rest."""
-    truth, result = _without_overlap(truth, 4 * LIMIT), _without_overlap(result, -4 * LIMIT)
-    result = result.select(~_are_distracted(truth, result, rule.distractors))
-    truth = truth.select(is_counted(truth, rule.classes))
+    """Find the overlaps, and leave out what does not count, as the benchmarks' kits do."""
+    whole = _scene(_without_overlap(truth, 4 * LIMIT), _without_overlap(result, -4 * LIMIT), length)
+    return whole.select(is_counted(truth, rule.classes), ~_are_distracted(truth, whole, rule.distractors))
+
+
+def _scene(truth: TrackTable, result: TrackTable, length: int) -> Scene:
     frames = np.union1d(truth.frames, result.frames)
     gt_starts, result_starts = (
         np.append(np.searchsorted(table.frames, frames), len(table)) for table in (truth, result)
     )
+    gt, found = gt_starts.tolist(), result_starts.tolist()
     pairs = [
         part
-        for cuts in zip(gt_starts, gt_starts[1:], result_starts, result_starts[1:], strict=False)
+        for cuts in zip(gt, gt[1:], found, found[1:], strict=False)
         for part in _overlapping(truth.boxes, result.boxes, *cuts)
     ]
     nothing = np.zeros(0, dtype=np.int64)
@@ -191,21 +194,23 @@ def _overlapping(
         yield first + rows, start + columns, overlap[rows, columns]
 
 
-def _are_distracted(truth: TrackTable, result: TrackTable, distractors: Sequence[int]) -> NDArray[np.bool_]:
+def _are_distracted(truth: TrackTable, scene: Scene, distractors: Sequence[int]) -> NDArray[np.bool_]:
     """Mask [R] of results that match a distractor when all ground truth is assigned: neither right nor wrong."""
-    distracted = np.zeros(len(result), dtype=bool)
+    distracted = np.zeros(len(scene.result_ids), dtype=bool)
     if truth.class_ids is None:
         return distracted
     distractor = np.isin(truth.class_ids, distractors)
-    for frame in np.unique(truth.frames[distractor]):
-        gt_start, gt_stop = np.searchsorted(truth.frames, (frame, frame + 1))
-        start, stop = np.searchsorted(result.frames, (frame, frame + 1))
-        overlap = iou(truth.boxes[gt_start:gt_stop], result.boxes[start:stop])
-        overlap[overlap < MIN_OVERLAP - EPSILON] = 0.0
-        rows, columns = linear_sum_assignment(overlap, maximize=True)
-        hit = (overlap[rows, columns] > 0) & distractor[gt_start:gt_stop][rows]
-        distracted[start + columns[hit]] = True
+    near = scene.overlaps >= MIN_OVERLAP - EPSILON
+    pairs = Pairs.of(scene).select(near)
+    hit = pairs.best(pairs.overlaps) & distractor[scene.gt_rows[near]]
+    distracted[scene.result_rows[near][hit]] = True
     return distracted
+
+
+def _match_well(scene: Scene, counted: int, found: int) -> bool:
+    """Whether enough results overlap ground truth for nobody to ask why not."""
+    matched = len(np.unique(scene.result_rows[scene.overlaps >= MIN_OVERLAP]))
+    return matched > 0 and matched >= POOR * min(counted, found)
 
 
 def _of_classes(name: str, truth: TrackTable, result: TrackTable, rule: Rule, say: Callable[[str], None]) -> TrackTable:

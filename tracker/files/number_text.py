@@ -39,9 +39,10 @@ def read_plain_table(file: IO[bytes]) -> NDArray[np.float64] | None:
             part = _numbers(text, has_tail)
             if part is None or (count and part.shape[1] != table.shape[1]):
                 return None
+            if not count:
+                table = np.empty(part.shape)
             if count + len(part) > len(table):  # room for a fifth more, so that growing takes linear time
-                table = table if count else np.empty((0, part.shape[1]))
-                table.resize(((count + len(part)) * 6 // 5 if count else len(part), part.shape[1]), refcheck=False)
+                table.resize(((count + len(part)) * 6 // 5, part.shape[1]), refcheck=False)
             table[count : count + len(part)] = part
             count += len(part)
         if not chunk:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from embedding import Descriptor
-from embedding.descriptors.closed_form import DIMENSION, ClosedForm, fit_map
+from embedding.descriptors.closed_form import DIMENSION, ONE_THREAD, Affine, ClosedForm, fit_map
 from embedding.descriptors.statistics import ColourWords, StripeGaussians, lab
 from embedding.descriptors.whitening import fit_whitening
 from embedding.errors import InputError
@@ -45,6 +45,15 @@ def test_the_map_finds_what_tells_people_apart() -> None:
     plain = np.concatenate([part[~known] for part in found], axis=1)
     assert mapped.shape == (PEOPLE * VIEWS // 2, DIMENSION)
     assert agreement(mapped, who[~known]) > agreement(plain, who[~known]) + 0.2
+
+
+@pytest.mark.parametrize("count", [0, 1, ONE_THREAD // (40 * 16), 1000])  # none, one, as many as go at once, more
+def test_products_in_parts_are_the_product(count: int) -> None:
+    random = np.random.default_rng(count)
+    affine = Affine(*(random.normal(size=size).astype(np.float32) for size in ((40, 16), (16,))))
+    rows = random.normal(size=(count, 40))
+    assert affine(rows).dtype == np.float32
+    np.testing.assert_allclose(affine(rows), rows @ affine.matrix + affine.offset, rtol=1e-4, atol=1e-4)
 
 
 def test_a_whitening_behind_the_map_is_part_of_it() -> None:

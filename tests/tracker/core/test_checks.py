@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tracker import Detections, Tracker
-from tracker.core.compiled import CompiledCore
+from tracker.core.compiled.core import CompiledCore
 from tracker.core.detections import FloatArray
 
 LOOKS = np.eye(8, dtype=np.float32)

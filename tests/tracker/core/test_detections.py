@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tracker import Detections
+from tracker.core import detections
 
 BOX = [10.0, 20, 30, 60]
 
@@ -106,3 +109,52 @@ def test_rows_without_area_are_dropped_and_counted(flat: list[float]) -> None:
     whole = Detections([BOX])
     assert (whole.rows, whole.dropped) == (None, 0)
     assert detections.select(np.array([1])).rows is None  # which counts from 0 again
+
+
+BOXES = [BOX, [0, 0, 0, 5], [0, 0, 1e-6, 1], [np.nan, 0, 1, 1], [-np.inf, 0, 1, 1], [0, 0, 1e9, 1], [0, 0, 9e8, 9e8]]
+FORMS = (
+    np.asarray,
+    np.asfortranarray,
+    lambda array: np.matrix(array) if array.ndim == 2 else array,
+    np.ma.masked_array,
+    list,
+    lambda array: array[::2],
+    lambda array: array[..., :1],
+    lambda array: array[0],
+    lambda array: array.astype(">f8"),
+    lambda array: array.astype(np.float64),
+    lambda array: array.astype(np.float32),
+    lambda array: np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape),  # not to be written to
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # np.matrix
+def test_plain_arrays_are_taken_at_once_and_mean_the_same(data: st.DataObject) -> None:
+    count = data.draw(st.integers(0, 6))
+    mostly = st.sampled_from(FORMS[:1] * 30 + FORMS)
+    box = st.sampled_from(BOXES[:1] * 10 + BOXES)
+    score = st.sampled_from([0.5] * 20 + [np.nan, np.inf, -1e9, 1e9, -9e8])
+    number = st.sampled_from([0.0] * 40 + [-1.5, 1e30, np.nan, -np.inf])
+    boxes = np.array([data.draw(box) for _ in range(count)], np.float64).reshape(count, 4)
+    scores = np.array([data.draw(score) for _ in range(count)], np.float64)
+    width = data.draw(st.integers(0, 9))
+    looks = np.array([data.draw(number) for _ in range(count * width)], np.float32).reshape(count, width)
+    made = [data.draw(mostly)(array) if len(array) else array for array in (boxes, scores, looks)]
+    arguments = made[0], data.draw(st.sampled_from([made[1], None])), data.draw(st.sampled_from([made[2], None]))
+    outcomes = [outcome(arguments)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detections, "are_sound", lambda *arrays: False)
+        outcomes.append(outcome(arguments))
+    assert outcomes[0] == outcomes[1]
+
+
+def outcome(arguments: Any) -> Any:
+    """All that comes of it, to compare."""
+    try:
+        made = Detections(*arguments)
+    except (TypeError, ValueError) as error:
+        return type(error), str(error)
+    arrays = made.boxes, made.scores, made.features, made.class_ids, made.rows
+    return made.dropped, [None if a is None else (type(a), a.dtype, a.shape, a.tobytes()) for a in arrays]

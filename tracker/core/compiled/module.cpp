@@ -1,77 +1,25 @@
-// tracker.hpp as a Python module: frames come in as buffers, and go through without the interpreter's lock.
+// tracker.hpp as a Python module: frames come in as arrays, and go through without the interpreter's lock.
 #include <mutex>
 
 #include "archive.hpp"
+#include "arrays.hpp"
 #include "number_text.hpp"
 
 namespace flatsort {
 
-// A C-contiguous array of numbers of type T. Whatever else an array may be is made into one first.
-template <class T>
-class Numbers {
-  public:
-    Numbers(nb::handle array, const char* dtype, bool writable = false) {
-        if (array.is_none()) return;
-        const int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
-        if (PyObject_GetBuffer(array.ptr(), &view_, flags)) {
-            PyErr_Clear();
-        } else if (!is_native(dtype)) {
-            PyBuffer_Release(&view_);
-        } else {
-            held_ = true;
-            return;
-        }
-        if (writable) throw nb::type_error("expected a contiguous array to write to");
-        const nb::object converted = nb::module_::import_("numpy").attr("ascontiguousarray")(array, dtype);
-        if (PyObject_GetBuffer(converted.ptr(), &view_, flags)) throw nb::python_error();
-        held_ = true;  // the view owns a reference
-    }
-    ~Numbers() {
-        if (held_) PyBuffer_Release(&view_);
-    }
-    Numbers(const Numbers&) = delete;
-    Numbers& operator=(const Numbers&) = delete;
+constexpr Index LARGEST_INDEX = Index{1} << 53;  // of checks.py
 
-    T* data() const { return held_ ? static_cast<T*>(view_.buf) : nullptr; }
-    std::size_t size() const { return held_ ? static_cast<std::size_t>(view_.len) / sizeof(T) : 0; }
-    std::size_t columns() const { return held_ && view_.ndim == 2 ? static_cast<std::size_t>(view_.shape[1]) : 0; }
-    bool is_given() const { return held_; }
-
-  private:
-    bool is_native(const char* dtype) const {
-        if (!view_.format || view_.itemsize != sizeof(T) || view_.format[1]) return false;
-        const char kind = view_.format[0];
-        return dtype[0] == 'f' ? kind == 'f' || kind == 'd' : kind == 'l' || kind == 'q';
-    }
-
-    Py_buffer view_{};
-    bool held_ = false;
-};
-
-// The arrays of one frame, held for as long as it takes.
-struct Arrays {
-    Numbers<double> boxes, scores;
-    Numbers<float> features;
-    Numbers<Index> class_ids, rows;
-
-    Arrays(nb::handle boxes_, nb::handle scores_, nb::handle features_, nb::handle classes_, nb::handle rows_)
-        : boxes(boxes_, "f8"), scores(scores_, "f8"), features(features_, "f4"), class_ids(classes_, "i8"),
-          rows(rows_, "i8") {
-        const std::size_t count = scores.size();
-        const auto fits = [&](const auto& one) { return !one.is_given() || one.size() == count; };
-        if (boxes.size() != 4 * count || !fits(class_ids) || !fits(rows) ||
-            (features.is_given() && features.size() != features.columns() * count))
-            throw nb::value_error("detections: expected arrays with one row a box");
-    }
-
-    Detected detected() const {
-        return {scores.size(),    features.columns(), reinterpret_cast<const Box*>(boxes.data()), scores.data(),
-                features.data(), class_ids.data(),   rows.data()};
-    }
-};
+// A whole number as Python has it, of a size that a frame's may be.
+std::optional<Index> number_of(nb::handle given) {
+    int overflow = 0;
+    if (!PyLong_CheckExact(given.ptr())) return {};
+    const Index number = PyLong_AsLongLongAndOverflow(given.ptr(), &overflow);
+    if (overflow || number >= LARGEST_INDEX || number <= -LARGEST_INDEX) return {};
+    return number;
+}
 
 std::optional<Affine> affine_of(nb::handle warp) {
-    const Numbers<double> given(warp, "f8");
+    const Numbers<double> given(warp);
     if (!given.is_given()) return {};
     if (given.size() != 6) throw nb::value_error("warp: expected [2, 3] numbers");
     Affine affine;
@@ -79,22 +27,41 @@ std::optional<Affine> affine_of(nb::handle warp) {
     return affine;
 }
 
+// What is told of a track. A frame's rows are gathered while nobody else may touch the tracker, and become arrays after.
+struct Reported {
+    Index id, detection, class_id;
+    double score;
+    Box box;
+};
+
 class Core {
   public:
-    explicit Core(const Config& config) : tracker_(config) {}
+    // `tracks`: the Python class that a report is made of.
+    Core(const Config& config, nb::object tracks) : tracker_(config), tracks_(std::move(tracks)) {}
 
-    // Take in a frame; how many tracks are to be reported, or -1: numbers that no tracker takes, nothing has changed.
-    Index update(Index index, nb::handle warp, nb::handle boxes, nb::handle scores, nb::handle features,
-                 nb::handle class_ids, nb::handle rows) {
+    // Take in a frame, and report. `number` is the frame's, None for the next one. None: it, or what the arrays hold, is
+    // nothing that the tracker takes, or not plainly so; nothing has changed.
+    nb::object update(nb::handle number, nb::handle warp, nb::handle boxes, nb::handle scores, nb::handle features,
+                      nb::handle class_ids, nb::handle rows) {
         const Arrays arrays(boxes, scores, features, class_ids, rows);
         const std::optional<Affine> affine = affine_of(warp);
-        const nb::gil_scoped_release released;
-        const std::lock_guard lock(mutex_);
-        if (saved_) throw std::runtime_error("update: called while a frame is being described");
-        if (!tracker_.observe(arrays.detected())) return -1;
-        tracker_.advance(index, affine ? &*affine : nullptr);
-        tracker_.take_in();
-        return reported();
+        const std::optional<Index> asked = number_of(number);
+        if (!asked && !number.is_none()) return nb::none();
+        std::vector<Reported> found;
+        bool taken;
+        {
+            const nb::gil_scoped_release released;
+            const std::lock_guard lock(mutex_);
+            require_between_frames();
+            const Index last = tracker_.frame_index, index = asked.value_or(tracker_.frames_seen ? last + 1 : 1);
+            taken = (!tracker_.frames_seen || index > last) && tracker_.observe(arrays.detected());
+            if (taken) {
+                tracker_.advance(index, affine ? &*affine : nullptr);
+                tracker_.take_in();
+                found = reported();
+            }
+        }
+        return taken ? tracks_of(found) : nb::none();
     }
 
     // The same up to where features are asked for; the boxes that `finish` or `roll_back` must follow for, or None if
@@ -103,30 +70,41 @@ class Core {
                      nb::handle class_ids, nb::handle rows) {
         const Arrays arrays(boxes, scores, features, class_ids, rows);
         const std::optional<Affine> affine = affine_of(warp);
+        std::optional<Boxes> asked;
         {
             const nb::gil_scoped_release released;
             const std::lock_guard lock(mutex_);
-            if (saved_) throw std::runtime_error("update: called while a frame is being described");
-            if (!tracker_.observe(arrays.detected()) || !tracker_.wants_features()) return nb::none();
-            save();
-            tracker_.advance(index, affine ? &*affine : nullptr);
-            asked_ = tracker_.doubtful();
+            require_between_frames();
+            if (tracker_.observe(arrays.detected()) && tracker_.wants_features()) {
+                save();
+                tracker_.advance(index, affine ? &*affine : nullptr);
+                asked_ = tracker_.doubtful();
+                asked = take(tracker_.frame.boxes, asked_);
+            }
         }
-        const Boxes found = take(tracker_.frame.boxes, asked_);
-        return nb::bytes(found.data(), found.size() * sizeof(Box));
+        if (!asked) return nb::none();
+        double* box;
+        nb::object made = new_array(box, asked->size(), 4);
+        std::memcpy(box, asked->data(), asked->size() * sizeof(Box));
+        return made;
     }
 
-    // Features, prepared, of the boxes that `begin` returned; None where there were none.
-    Index finish(nb::handle features) {
-        const Numbers<float> given(features, "f4");
-        const nb::gil_scoped_release released;
-        const std::lock_guard lock(mutex_);
-        if (!saved_) throw std::runtime_error("finish: no frame has begun");
-        if (given.size() != asked_.size() * given.columns()) throw std::runtime_error("finish: expected a row a box");
-        if (given.is_given()) tracker_.describe(asked_, {given.data(), given.columns()});
-        saved_.reset();
-        tracker_.take_in();
-        return reported();
+    // Features, prepared, of the boxes that `begin` returned, None where there were none; the tracks to report.
+    nb::object finish(nb::handle features) {
+        const Numbers<float> given(features);
+        std::vector<Reported> found;
+        {
+            const nb::gil_scoped_release released;
+            const std::lock_guard lock(mutex_);
+            if (!saved_) throw std::runtime_error("finish: no frame has begun");
+            if (given.size() != asked_.size() * given.columns())
+                throw std::runtime_error("finish: expected a row a box");
+            if (given.is_given()) tracker_.describe(asked_, {given.data(), given.columns()});
+            saved_.reset();
+            tracker_.take_in();
+            found = reported();
+        }
+        return tracks_of(found);
     }
 
     void roll_back() {
@@ -142,23 +120,6 @@ class Core {
             gallery.slots = std::move(saved_->slots), gallery.free = std::move(saved_->free);
         }
         saved_.reset();
-    }
-
-    // Write the report of the last frame into arrays of the length that it told.
-    void report(nb::handle ids, nb::handle boxes, nb::handle scores, nb::handle detection, nb::handle class_ids) {
-        const Numbers<Index> id(ids, "i8", true), row_of(detection, "i8", true), kind(class_ids, "i8", true);
-        const Numbers<double> box(boxes, "f8", true), score(scores, "f8", true);
-        const std::lock_guard lock(mutex_);
-        const std::size_t count = tracker_.reported.size();
-        for (std::size_t size : {id.size(), row_of.size(), kind.size(), score.size(), box.size() / 4})
-            if (size != count) throw nb::value_error("report: expected arrays of the length of the last report");
-        const TrackState& state = tracker_.state;
-        for (std::size_t k = 0; k < count; ++k) {
-            const Index row = tracker_.reported[k], column = state.detection[row];
-            id.data()[k] = state.ids[row], score.data()[k] = state.scores[row], kind.data()[k] = state.class_ids[row];
-            row_of.data()[k] = column == NONE ? NONE : tracker_.frame.source[column];
-            reinterpret_cast<Box*>(box.data())[k] = tracker_.filters.box(row);
-        }
     }
 
     nb::dict contents() {
@@ -194,7 +155,34 @@ class Core {
         Index frames_seen, frame_index;
     };
 
-    Index reported() const { return static_cast<Index>(tracker_.reported.size()); }
+    void require_between_frames() const {
+        if (saved_) throw std::runtime_error("update: called while a frame is being described");
+    }
+
+    std::vector<Reported> reported() const {
+        std::vector<Reported> found;
+        found.reserve(tracker_.reported.size());
+        const TrackState& state = tracker_.state;
+        for (Index row : tracker_.reported) {
+            const Index column = state.detection[row], source = column == NONE ? NONE : tracker_.frame.source[column];
+            found.push_back({state.ids[row], source, state.class_ids[row], state.scores[row], tracker_.filters.box(row)});
+        }
+        return found;
+    }
+
+    nb::object tracks_of(const std::vector<Reported>& found) const {
+        Index *id, *detection, *class_id;
+        double *box, *score;
+        const std::size_t count = found.size();
+        nb::object ids = new_array(id, count), boxes = new_array(box, count, 4), scores = new_array(score, count);
+        nb::object rows = new_array(detection, count), class_ids = new_array(class_id, count);
+        for (std::size_t k = 0; k < count; ++k) {
+            id[k] = found[k].id, detection[k] = found[k].detection, class_id[k] = found[k].class_id;
+            score[k] = found[k].score;
+            std::memcpy(box + 4 * k, &found[k].box, sizeof(Box));
+        }
+        return tracks_(std::move(ids), std::move(boxes), std::move(scores), std::move(rows), std::move(class_ids));
+    }
 
     void save() {
         saved_ = Saved{tracker_.state,        tracker_.filters,     tracker_.votes,      {}, {}, {},
@@ -226,6 +214,7 @@ class Core {
     }
 
     Tracker tracker_;
+    const nb::object tracks_;
     std::mutex mutex_;
     std::optional<Saved> saved_;
     Indices asked_;
@@ -292,17 +281,19 @@ Config config_of(const nb::dict& from) {
 NB_MODULE(_native, module) {
     namespace nb = nanobind;
     using namespace flatsort;
+    if (_import_array() < 0) throw nb::python_error();
     const auto frame = [](auto& definition, const char* name, auto method) {
-        definition.def(name, method, nb::arg("index"), nb::arg("warp").none(), nb::arg("boxes"), nb::arg("scores"),
+        definition.def(name, method, nb::arg("index").none(), nb::arg("warp").none(), nb::arg("boxes"), nb::arg("scores"),
                        nb::arg("features").none(), nb::arg("class_ids").none(), nb::arg("rows").none());
     };
     nb::class_<Core> core(module, "Core");
-    core.def("__init__", [](Core* self, const nb::dict& config) { new (self) Core(config_of(config)); });
+    core.def("__init__", [](Core* self, const nb::dict& config, nb::object tracks) {
+        new (self) Core(config_of(config), std::move(tracks));
+    });
     frame(core, "update", &Core::update);
     frame(core, "begin", &Core::begin);
     core.def("finish", &Core::finish, nb::arg("features").none());
     core.def("roll_back", &Core::roll_back);
-    core.def("report", &Core::report);
     core.def("contents", &Core::contents);
     core.def("restore", &Core::restore);
     core.def_prop_ro("frame_index", &Core::frame_index);
@@ -311,9 +302,11 @@ NB_MODULE(_native, module) {
     core.def_prop_ro("detections_used", &Core::detections_used);
     core.def_prop_ro("gate", &Core::gate);
     core.def_prop_ro("dimension", &Core::dimension);
-    module.attr("revision") = 2;  // counted up with every change of what Python calls here, in __init__.py too
+    module.attr("revision") = 3;  // counted up with every change of what Python calls here, in __init__.py too
+    module.def("are_sound", &are_sound, nb::arg("boxes").none(), nb::arg("scores").none(), nb::arg("features").none());
     module.def("read_table", [](const nb::bytes& text, std::size_t columns, nb::handle values) {
-        const Numbers<double> found(values, "f8", true);
+        if (!Numbers<double>::is_plain(values)) throw nb::type_error("values: expected plain doubles");
+        const Numbers<double> found(values);
         const char* start = static_cast<const char*>(text.data());
         const nb::gil_scoped_release released;
         return columns && read_table(start, start + text.size(), columns, found.data(), found.size());

@@ -127,7 +127,7 @@ struct OnlineThreshold {
             for (std::size_t j = i + 1; j < count; ++j) {
                 if (!(iou(boxes[rows[i]], boxes[rows[j]]) < MAX_SHARED)) continue;
                 const double *a = &wide[i * dimension], *b = &wide[j * dimension];
-                const double product = sum_over(dimension, [=](std::size_t k) { return a[k] * b[k]; });
+                const double product = dot(a, b, dimension);
                 found.push_back(distance_by_product(product, squared[i], squared[j], metric));
             }
         return found;
