@@ -107,7 +107,8 @@ def load_scenes(
     """Read and prepare what `evaluate` scores; same arguments and errors."""
     if benchmark == "MOT15" and classes is not None:
         raise InputError("MOT15's ground truth has no classes, expected another benchmark or no classes to choose")
-    scenes, doubts = {}, {}
+    scenes: dict[str, Scene] = {}
+    doubts: dict[str, str] = {}
     for name in _names_to_score(gt, results, count_missing, say):
         rule = Rule.of(name, benchmark, classes)
         truth = _read(gt[name])
@@ -120,8 +121,7 @@ def load_scenes(
         counted = truth.select(is_counted(truth, rule.classes))
         _say_what_cannot_match(name, truth, counted, result, rule, say)
         if len(counted) and not _match_well(scenes[name], len(counted), len(result)):
-            doubt = explain_poor_match(counted, result)
-            doubts |= {name: doubt} if doubt else {}
+            doubts |= {name: doubt} if (doubt := explain_poor_match(counted, result)) else {}
     if doubts and not any((scene.overlaps >= MIN_OVERLAP).any() for scene in scenes.values()):
         raise InputError("nothing matches. " + "; ".join(f"{name}: {doubt}" for name, doubt in doubts.items()))
     for name, doubt in doubts.items():
