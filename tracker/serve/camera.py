@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -94,7 +94,8 @@ class Camera:
     def report(self) -> Report:
         """How it goes, and the rows since the last report; an hour that is over is ended by this, too."""
         if (hours := self._hours) is not None:
-            hours.tell_time(self._now())
+            with suppress(OSError):  # of a full disk; the hour is made whole with the next one
+                hours.tell_time(self._now())
         with self._lock:
             lines, self._lines, self._lines_bytes = list(self._lines), deque(), 0
             for name, count in _counts(self._source).items():

@@ -129,17 +129,16 @@ class _File:
     def __init__(self, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("r+b" if path.is_file() else "ab", buffering=0)
+            self._file = path.open("ab", buffering=0)  # at its end, also where somebody has emptied it meanwhile
             self._is_regular = path.is_file()
             if self._is_regular:
                 self._file.truncate(_whole(path))
-                self._file.seek(0, os.SEEK_END)
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
         self._pace = Pace()
 
     def write(self, lines: bytes) -> None:
-        start = self._file.tell() if self._is_regular else 0
+        start = os.fstat(self._file.fileno()).st_size
         left = memoryview(lines)
         try:
             while left:
@@ -147,7 +146,6 @@ class _File:
         except OSError:
             if self._is_regular:  # half a line would spoil the next
                 self._file.truncate(start)
-                self._file.seek(start)
             raise
         if self._is_regular and self._pace.is_due():
             os.fsync(self._file.fileno())

@@ -38,6 +38,19 @@ def test_what_a_kill_cut_is_removed(before: bytes, tmp_path: Path) -> None:
     assert path.read_bytes() == (b"whole\n" if b"\n" in before else b"") + b"next\n"
 
 
+def test_a_file_that_is_emptied_meanwhile_goes_on_at_its_start(tmp_path: Path, until: Until) -> None:
+    path = tmp_path / "tracks.jsonl"
+    path.write_bytes(b"before\n")
+    out = LinesOut(str(path))
+    out.put(b"one\n")
+    until(lambda: path.read_bytes() == b"before\none\n")
+    with path.open("r+b") as file:  # as logrotate's copytruncate does
+        file.truncate(0)
+    out.put(b"two\n")
+    out.close()
+    assert path.read_bytes() == b"two\n"
+
+
 def test_standard_output() -> None:
     program = "from tracker.serve.lines import LinesOut; out = LinesOut('-'); out.put(b'a\\n' * 50000); out.close()"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
