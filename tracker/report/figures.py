@@ -2,7 +2,7 @@
 
 Such a drawing has 5 to 20 kB, needs no program in the page, prints, and follows the reader's dark or light scheme: it
 is drawn in stand-in colours, which become the page's variables. Plotly, whose drawings one can point at, would bring
-4 MB of JavaScript into each report and redraw for dark mode.
+4.8 MB of JavaScript into each report and redraw for dark mode.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ SECONDS_BETWEEN_VIEWS = 1.0  # of which the emptiest is kept
 
 
 class ReportSink(Sink):
-    """Memory grows by 33 bytes a track and frame, and by small pictures of a bounded number of identities.
+    """Memory grows by 36 bytes a track and frame, and by small pictures of a bounded number of identities.
 
     Args:
         video: the annotated video to write.

@@ -528,3 +528,47 @@ def test_a_batch_goes_on_with_what_is_not_done(root: Path, capsys: pytest.Captur
     assert Path("out/B.txt").stat().st_mtime_ns == before
     assert track(*options, "--resume") == 0
     assert capsys.readouterr().out == whole
+
+
+# --- pages and pictures ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "written"),
+    [
+        (["--seq", "A", "--report", "r"], {"r/index.html"}),
+        (["--seq", "A", "B", "--report", "r"], {"r/A/index.html", "r/B/index.html"}),  # a folder each
+        (["--seq", "A", "B", "--report", "r_{seq}"], {"r_A/index.html", "r_B/index.html"}),
+    ],
+)
+def test_where_reports_go(root: Path, arguments: list[str], written: set[str]) -> None:
+    assert track("--root", root, "--det", "det.txt", "--descriptor", "none", "--out", "results/", *arguments) == 0
+    assert {path for path in files_in(root.parent) if path.endswith(".html")} == written
+    assert track("--root", root, "--det", "det.txt", "--descriptor", "none", "--out", "results/", *arguments) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--labels", "name"], "--labels name: 'name' is none of id, class, score; or none"),
+        (["--blur", "people"], "--blur people: does nothing without --video, --sheet, --report or --show"),
+        (["--report", "data"], "lies in the folder of --report"),
+        (["--report", "s3://bucket/r"], "--report s3://bucket/r: only --out may lie on shared storage"),
+    ],
+)
+def test_pages_and_pictures_that_cannot_be(
+    root: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    before = files_in(root.parent)
+    assert track("--root", root, "--seq", "A", "--det", "det.txt", "--config", "sort", *arguments) == 2
+    assert message in capsys.readouterr().err
+    assert files_in(root.parent) == before
+
+
+def test_without_the_extra_a_report_is_refused_before_the_work(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert track("--root", root, "--seq", "A", "--det", "det.txt", "--config", "sort", "--report", "r") == 2
+    assert "--report r: needs jinja2, which is not installed: pip install 'flatsort[report]'" in capsys.readouterr().err
+    assert not Path("output/A.txt").exists()

@@ -17,6 +17,7 @@ from tracker.demo.render import render_demo
 from tracker.files.motchallenge import read_tracks
 from tracker.input.sequences import Sequence, read_sequence
 from tracker.report import page as pages
+from tracker.report.figures import VARIABLES
 from tracker.report.page import Report, Section, Told
 from tracker.run.job import Job
 from tracker.run.pipeline import run
@@ -66,6 +67,18 @@ def test_the_page_asks_for_nothing_but_its_video(made: Path) -> None:
     assert set(re.findall(r'(?:src|href)="(?!data:|#)([^"]*)"', text)) == {"video.mp4"}
     assert not re.findall(r"@import|url\((?!#)", text)
     assert "track --seq &#39;&lt;b&gt;demo" in text
+
+
+def test_drawings_have_the_pages_colours_and_names_of_their_own(made: Path) -> None:
+    text = text_of(made)
+    drawings = re.findall(r"<svg role.*?</svg>", text, re.S)
+    assert len(drawings) == 4  # counts, stays, ways in and out, calibration
+    assert not any(stand_in in text for stand_in in VARIABLES)
+    assert all("var(--first)" in one and "width=" not in one.partition(">")[0] for one in drawings)
+    names = [name for one in drawings for name in set(re.findall(r' id="([^"]+)"', one))]
+    assert len(names) == len(set(names))
+    for one in drawings:
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', one)) <= set(re.findall(r' id="([^"]+)"', one))
 
 
 def test_the_figures_are_those_of_the_result(made: Path) -> None:
