@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import json
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -113,13 +114,15 @@ def test_the_readme_s_first_two_commands() -> None:
 def test_snippets_parse(snippet: Snippet) -> None:
     if snippet.language == "python":
         ast.parse(snippet.text)
+    elif snippet.language == "json":
+        json.loads(snippet.text)
     elif snippet.language == "yaml":
         assert snippet.text.startswith("--8<-- ") or yaml.safe_load(snippet.text)
     elif snippet.language == "sh":
         for command in snippet.commands():
             require_known(command)
     else:
-        assert snippet.language == "text", f"{snippet.language}: expected python, sh, yaml or text"
+        assert snippet.language == "text", f"{snippet.language}: expected python, sh, yaml, json or text"
 
 
 @pytest.mark.parametrize(
@@ -170,7 +173,9 @@ def require_module(name: str, arguments: list[str], whole: bool) -> None:
         assert importlib.util.find_spec(name)
         require_known(["flatsort", command, *arguments], whole)
         return
-    main = importlib.import_module(f"{name}.__main__").main
+    package = importlib.util.find_spec(name)
+    assert package, f"{name}: no such module"
+    main = importlib.import_module(f"{name}.__main__" if package.submodule_search_locations else name).main
     require_parsed(main, spread_values(arguments, MANY_VALUES.get(name, ())), whole)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tools.site.hooks import PLANNED
 from tools.site.pages import Snippet, read_page
 from tracker.commands.main import run
 from tracker.demo.render import FRAME_RATE, render_demo
@@ -42,11 +44,12 @@ NOT_RUN = {  # begins so -> why it is only parsed, by tests/test_docs.py
     "flatsort convert runs/track/labels": "labels that Ultralytics would write",
     "track --seq list.txt --det dets/{seq}.txt --out results --jobs ray": "a cluster; tests/tracker/run",
     "track --seq manifest.csv --out s3:": "no storage here",
+    "flatsort review": "goes on until it is ended; tests/tracker/review",
     "flatsort serve": "goes on for ever; tests/tracker/serve",
     "flatsort --": "tests/tracker/commands/test_main.py",
     "track --help": "the same",
 }
-WRITTEN = ("--out", "--video", "--sheet", "--table", "--json", "--picture")
+WRITTEN = ("--out", "--video", "--sheet", "--table", "--json", "--picture", "--report")
 
 
 def place(path: Path) -> str:
@@ -76,6 +79,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(shown / "gt/gt.txt", result)
     shutil.copy(CHECKOUT / "tracker/input/detection/weights/FastestDet.onnx", folder / "yolo11n.onnx")
     (folder / "detections.csv").write_text("frame,left,top,right,bottom,score\n1,10,20,40,100,0.9\n")
+    line = {"type": "LineString", "coordinates": [[480, 536], [480, 250]]}
+    feature = {"type": "Feature", "properties": {"name": "door"}, "geometry": line}
+    (folder / "zones.json").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
     (folder / "videos").mkdir()
     for day in ("monday", "tuesday"):
         shutil.copy(folder / "clip.mp4", folder / f"videos/{day}.mp4")
@@ -139,7 +145,9 @@ def test_what_is_not_run_is_still_there() -> None:
         if one.language == "sh"
         for command in one.commands()
     }
-    assert [start for start in NOT_RUN if not any(command.startswith(start) for command in typed)] == []
+    coming = {path.removesuffix(".md") for path in PLANNED}
+    gone = [start for start in NOT_RUN if not any(command.startswith(start) for command in typed)]
+    assert [start for start in gone if start.split()[1] not in coming] == []
 
 
 def names_of(path: Path) -> dict[str, Any]:
