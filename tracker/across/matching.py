@@ -87,9 +87,9 @@ def match(gallery: Gallery, worth: Worth, possible: Possible) -> Matches:
 
 
 def gate(gallery: Gallery) -> float:
-    """The log-odds by looks from which a pair is a match, where all videos have as many tracks."""
-    others = len(gallery) - np.bincount(gallery.video).max(initial=0)
-    return float(np.log(max(others, 1) / RETURNING))
+    """The log-odds by looks from which any pair is a match; of larger videos than the smallest, less may do."""
+    others = len(gallery) - np.bincount(gallery.video)
+    return float(np.log(max(others.max(initial=0), 1) / RETURNING))
 
 
 def _confidence(gallery: Gallery, worth: Worth, a: IntArray, b: IntArray, distance: FloatArray) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,12 @@ from tracker.commands.main import track
 from tracker.errors import InputError
 from tracker.files import storage
 from tracker.input.sequences import find_sequences
-from tracker.run.job import Job
+from tracker.run.fleet.elsewhere import sent, stand_in
+from tracker.run.fleet.parts import Plan
+from tracker.run.fleet.records import TABLE, collect
+from tracker.run.fleet.tasks import Task, perform
+from tracker.run.job import Job, Summary
+from tracker.run.pipeline import run
 
 pytestmark = pytest.mark.slow
 
@@ -88,3 +94,30 @@ def test_what_is_not_there_is_said(bucket: str, clip: Path, tmp_path: Path, caps
         track(["--seq", f"{bucket}/no.mp4", "--det", str(clip.with_suffix(".txt")), "--out", str(tmp_path / "a.txt")])
     assert ended.value.code == 2
     assert capsys.readouterr().err.strip().splitlines()[-1] == f"track: {bucket}/no.mp4: no such file"
+
+
+def test_parts_and_records_lie_on_storage(
+    bucket: str, clip: Path, make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    storage.deliver(clip, f"{bucket}/in/clip.mp4")
+    expected = run(make_job("one"))
+    (sequence,) = find_sequences([f"{bucket}/in/*.mp4"])
+    out = f"{bucket}/out"
+    job = replace(make_job("one"), sequence=sequence, out=stand_in(out, sequence, 2))
+    task = Task("plan", sent(job, out), "batch", tmp_path, frames_a_part=8)
+    plan = perform(task).result
+    assert isinstance(plan, Plan) and len(plan.parts) == 3
+    for part in range(3):
+        describe = replace(task, step="describe", planned=plan, part=part)
+        assert perform(describe).result != 0.0
+        assert perform(describe).result == 0.0  # it is there
+    finish = replace(task, step="finish", planned=plan)
+    found = perform(finish).result
+    assert isinstance(found, Summary) and found.account == expected.account and found.out == f"{out}/clip.txt"
+    for path in (tmp_path / "one").iterdir():
+        assert storage.read_bytes(f"{out}/{path.name}") == path.read_bytes()
+    assert storage.glob(f"{out}/.batch/*") == [f"{out}/.batch/clip.parquet"]  # the parts are gone
+    assert perform(finish).was_done
+    collect(tmp_path / TABLE, [(task.job, ["why"])], [])
+    assert parquet.read_table(tmp_path / TABLE)["retries"].to_pylist() == [["why"]]
