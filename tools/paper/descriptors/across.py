@@ -7,7 +7,7 @@ second of `--adapt` does: tracklets know no identities.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,11 @@ HEADER = ["descriptor", "form", "rank-1", "mAP", "95 %", "spread", "AUC", "mAP o
 
 
 def figures(
-    features: Mapping[str, NDArray[np.floating]], labels: Labels, names: Sequence[str], seen: Mapping[str, set[str]]
+    features: Mapping[str, NDArray[np.floating]],
+    labels: Labels,
+    names: Sequence[str],
+    seen: Mapping[str, set[str]],
+    foreign: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """A row a descriptor and form.
 
@@ -36,6 +40,7 @@ def figures(
         labels: of the N crops.
         names: of the sequences.
         seen: label -> names of sequences that it has learnt from.
+        foreign: labels of networks of others, between which nothing is chosen.
     """
     found: list[dict[str, Any]] = []
     for label, vectors in features.items():
@@ -53,7 +58,10 @@ def figures(
                     "interval": [low, high],
                 }
             )
-    return found + [_chosen([row for row in found if row["form"] == form], names) for form in FORMS if len(names) > 1]
+    ours = [row for row in found if row["descriptor"] not in foreign]
+    if len(names) > 1 and len(ours) > len(FORMS):
+        found += [_chosen([row for row in ours if row["form"] == form], names) for form in FORMS]
+    return found
 
 
 def _chosen(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
@@ -71,7 +79,7 @@ def _chosen(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str
         "sequences": parts,
         "mean": {one: float(np.mean([part[one] for part in parts.values()])) for one in next(iter(parts.values()))},
         "spread": float(np.std([part[key] for part in parts.values()])),
-        "interval": [float("nan")] * 2,
+        "interval": None,
     }
 
 
@@ -125,7 +133,7 @@ def rows(found: Sequence[Mapping[str, Any]]) -> list[list[str]]:
             row["form"],
             f"{row['mean']['rank1']:.3f}",
             f"{row['mean']['mean_average_precision']:.3f}",
-            "{:.3f} to {:.3f}".format(*row["interval"]),
+            "{:.3f} to {:.3f}".format(*row["interval"]) if row["interval"] else "-",
             f"{row['spread']:.3f}",
             f"{row['mean']['auc']:.3f}",
             f"{row['mean']['off_tracklet']:.3f}",

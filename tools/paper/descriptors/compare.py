@@ -53,12 +53,14 @@ class Compared:
         describe: image and boxes in, plain features out.
         weights: of the model behind it; None where there is none.
         seen: names of sequences that it has learnt from.
+        is_foreign: somebody else's network, of which nobody here knows what it has learnt from.
     """
 
     label: str
     describe: DescribesBoxes
     weights: Path | None = None
     seen: frozenset[str] = frozenset()
+    is_foreign: bool = False
 
 
 def run(
@@ -106,7 +108,8 @@ def run(
         descriptor_plots.draw_spectra(spectra, bench.output / "spectra.png")
     used = {label: _as_used(label, plain, compared) for label, plain in features.items()}
     names = about["sequences"]
-    over = across.figures(used, labels, names, {one.label: set(one.seen) for one in compared})
+    foreign = {one.label for one in compared if one.is_foreign}
+    over = across.figures(used, labels, names, {one.label: set(one.seen) for one in compared}, foreign)
     figures = {**about, **_counts(labels), "descriptors": found, "across": over}
     with atomic_path(bench.output / "descriptors.md") as temporary:
         temporary.write_text(markdown(figures), encoding="utf-8")
@@ -156,7 +159,7 @@ def _load(spec: str) -> Compared:
             label = weights.resolve().parent.name if weights.name == WEIGHTS else weights.stem
             return Compared(label, LatentDescriptor(weights, whiten=False, centre=False), weights, seen)
     label = Path(spec).stem if Path(spec).is_file() else spec
-    return Compared(label, Descriptor.load(spec), seen=seen)
+    return Compared(label, Descriptor.load(spec), seen=seen, is_foreign=spec.endswith(".onnx"))
 
 
 def forms(features: Features, weights: Path | None) -> dict[str, NDArray[np.floating]]:

@@ -30,6 +30,8 @@ def test_sequences_count_alike() -> None:
     assert row["interval"][0] <= np.mean(maps) <= row["interval"][1]
     assert row["seen"] == ["long"]
     assert [one["form"] for one in (row, *others)] == ["as it comes", "own mean", "own whitening"]
+    assert across.rows([chosen])[0][4] == "-"
+    assert len(across.figures({"d": features, "e": features}, who, ["long", "short"], {}, ["e"])) == 6  # one alone
     assert chosen["chosen"] == {"long": "e", "short": "d"}
     assert chosen["mean"]["rank1"] == row["mean"]["rank1"]  # they are alike
     cells = across.sequence_rows([row], ["long", "short"])[0]
