@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "track": ("Track objects through image sequences and videos.", ("--seq", "--set")),
     "serve": ("Track many cameras at once, for ever.", ()),
     "link": ("Join what looks like one person in any tracker's result, or in several.", ()),
+    "review": ("Correct a result by hand in the browser; suggestions say where.", ()),
     "zones": ("Draw lines and zones on a video, count at them in a result.", ()),
     "convert": ("Bring detections and tracks from one format to another.", ()),
     "evaluate": ("Score results against ground truth.", ()),

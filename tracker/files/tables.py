@@ -140,8 +140,8 @@ class TrackTable:
         size = self.boxes[:, 2:] - self.boxes[:, :2]
         return (size > 0).all(axis=1) & (size.prod(axis=1) > np.finfo(float).eps)
 
-    def select(self, rows: NDArray[np.bool_]) -> TrackTable:
-        """The rows of a mask [N]."""
+    def select(self, rows: NDArray[np.generic]) -> TrackTable:
+        """The rows of `rows` (integers or a mask)."""
         class_ids = None if self.class_ids is None else self.class_ids[rows]
         chosen = (self.frames[rows], self.ids[rows], self.boxes[rows], self.scores[rows])
         return TrackTable(*chosen, class_ids, self.class_names)
