@@ -111,7 +111,7 @@ def quality_at_best(boxes: FloatArray, image: Image) -> FloatArray:
     inside = np.divide(intersection(boxes, whole)[:, 0], size, out=np.zeros(len(boxes)), where=valid)
     nearer = boxes[:, 3][None] > boxes[:, 3][:, None]
     covered = np.divide((intersection(boxes, boxes) * nearer).sum(axis=1), size, out=np.ones(len(boxes)), where=valid)
-    tall = np.clip(boxes[:, 3], 0, height) - np.clip(boxes[:, 1], 0, height)
+    tall = np.maximum(np.clip(boxes[:, 3], 0, height) - np.clip(boxes[:, 1], 0, height), 0)
     return np.square(inside) * np.square(np.clip(1 - covered, 0, 1)) * tall / (tall + FAR)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -66,6 +66,7 @@ def test_the_sharp_moment_is_chosen_and_the_covered_and_the_guessed_one_are_not(
     assert [crop.frame for crop in crops.best()[1]] == [3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1, 3, 40, 1000])
 def test_crops_are_spread_in_time_and_few(length: int) -> None:
     crops = BestCrops()
@@ -80,6 +81,7 @@ def test_crops_are_spread_in_time_and_few(length: int) -> None:
         assert np.diff(frames).max() > 64
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_and_those_seen_longest_stay() -> None:
     crops = BestCrops(most=5)
     for frame in range(1, 800):
@@ -100,6 +102,7 @@ def test_a_crop_is_a_picture_of_the_box() -> None:
 
 
 @given(arrays.arrays(float, (2, 4), elements=st.floats(-1e7, 1e7)))
+@example(np.array([[0.0, 100.0, 50.0, 0.0], [5.0, 5.0, 5.0, 5.0]]))  # inside out, as high as FAR; without area
 def test_any_box_has_a_quality_and_can_be_cut(boxes: np.ndarray) -> None:
     quality = quality_at_best(boxes, NOISE)
     assert ((quality >= 0) & (quality < 1)).all()

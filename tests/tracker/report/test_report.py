@@ -25,6 +25,8 @@ from tracker.run.pipeline import run
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.slow
+
 LENGTH, RATE = 45, 15
 
 
@@ -234,7 +236,6 @@ def time_of(page: Page) -> float:
     return float(page.evaluate("document.querySelector('video').currentTime"))
 
 
-@pytest.mark.slow
 def test_the_video_plays_and_the_network_is_not_asked(page: Page, made: Path) -> None:
     page.evaluate("document.querySelector('video').play()")
     page.wait_for_function("document.querySelector('video').currentTime > 0.3")
@@ -245,7 +246,6 @@ def test_the_video_plays_and_the_network_is_not_asked(page: Page, made: Path) ->
     assert page.locator(".row.present").count() > 0
 
 
-@pytest.mark.slow
 def test_an_identity_and_a_place_of_its_bar_are_jumped_to(page: Page, made: Path) -> None:
     result = read_tracks(made / "tracks.txt")
     number = int(result.ids[np.argmax(result.frames)])
@@ -266,7 +266,6 @@ def test_an_identity_and_a_place_of_its_bar_are_jumped_to(page: Page, made: Path
     assert page.evaluate("document.querySelector('video').getBoundingClientRect().top < innerHeight")
 
 
-@pytest.mark.slow
 def test_the_keyboard_does_it_too(page: Page) -> None:
     page.locator(".row button").first.focus()
     page.keyboard.press("Enter")
@@ -280,7 +279,6 @@ def test_the_keyboard_does_it_too(page: Page) -> None:
     assert page.evaluate("getComputedStyle(document.activeElement).outlineWidth") == "3px"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 390])
 def test_a_phone_needs_no_scrolling_to_the_side(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
@@ -289,7 +287,6 @@ def test_a_phone_needs_no_scrolling_to_the_side(page: Page, width: int) -> None:
     assert page.evaluate(f"{wider}one.getBoundingClientRect().right > innerWidth + 1).length") == 0
 
 
-@pytest.mark.slow
 def test_dark_and_print(page: Page) -> None:
     page.emulate_media(color_scheme="dark")
     letters = "getComputedStyle(document.querySelector('.card > svg text')).fill"
