@@ -53,7 +53,7 @@ def entries(spec: str, folders: list[Path]) -> list[Entry]:
     if is_address(spec) and not storage.is_stored(spec):
         return [Entry(spec)]
     suffix = Path(spec).suffix.lower()
-    if MAGIC & set(spec) and not _is_there(spec):
+    if MAGIC & set(spec) and not _is_there(spec) and not any((place / spec).exists() for place in (Path(), *folders)):
         return [Entry(found) for found in _matching(spec, folders)]
     if suffix in LISTS and _is_there(spec):
         return _listed(spec)

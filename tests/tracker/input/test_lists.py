@@ -48,6 +48,13 @@ def test_a_pattern_is_the_shells(videos: Path, pattern: str, names: list[str]) -
     assert [one.name for one in find_sequences([str(videos / "*.mp4")], None)] == ["a", "b"]
 
 
+def test_a_name_with_brackets_is_a_name_where_it_is_there(videos: Path) -> None:
+    for name in ("root/train/S[1]/det/det.txt", "v/c[2].mp4", "v/c2.mp4", "d[3]/img1/000001.jpg"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    assert [one.name for one in find_sequences(["S[1]", "v/c[2].mp4", "d[3]"], "root")] == ["S[1]", "c[2]", "d[3]"]
+
+
 def test_a_manifest_names_detections_and_outputs(videos: Path) -> None:
     (videos / "m.csv").write_text(
         "camera,video,det,name\ndoor,a.mp4,a.txt,door-a\nhall,more/a.mp4,,hall-a\n,b.mp4,hog,\n"
