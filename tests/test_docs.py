@@ -110,6 +110,11 @@ def test_the_readme_s_first_two_commands() -> None:
     assert list(second.commands()) == [["pip", "install", "-e", ".[test]"], ["pytest"]]
 
 
+def test_contributing_names_every_room_of_the_tracker() -> None:
+    named = set(page(CHECKOUT / "CONTRIBUTING.md").mentions)
+    assert {path.parent.name for path in CHECKOUT.glob("tracker/*/__init__.py")} - named == set()
+
+
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=place)
 def test_snippets_parse(snippet: Snippet) -> None:
     if snippet.language == "python":
