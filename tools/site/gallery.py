@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from embedding.files import atomic_path
 from tracker.commands.main import main as flatsort
 from tracker.core.detections import Image
 from tracker.demo.render import render_demo
@@ -50,7 +51,9 @@ def _keep(source: Path, target: Path, width: int) -> None:
     image: Image = read.astype(np.uint8)
     if image.shape[1] > width:
         image = _scaled(image, width)
-    cv2.imwrite(str(target), image, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
+    encoded = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, QUALITY])[1]
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(encoded.tobytes())
 
 
 def _loop(video: Path, target: Path) -> None:
@@ -64,7 +67,17 @@ def write_moving(images: Sequence[Image], target: Path, rate: float) -> None:
     from PIL import Image as Picture
 
     first, *others = [Picture.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)) for image in images]
-    first.save(target, save_all=True, append_images=others, duration=round(1000 / rate), loop=0, quality=60, method=4)
+    with atomic_path(target) as temporary:
+        first.save(
+            temporary,
+            format="WEBP",
+            save_all=True,
+            append_images=others,
+            duration=round(1000 / rate),
+            loop=0,
+            quality=60,
+            method=4,
+        )
 
 
 def _scaled(image: Image, width: int) -> Image:
