@@ -64,11 +64,13 @@ class Style:
         class_names: by class id, for the labels; empty where nobody knows.
         overlays: each is called for every frame that is drawn, with the picture to draw on, the number of the frame
             and its tracks; boxes come on top. Frames may be left out: what counts them is told of them elsewhere.
+        captions: the same, drawn on top of boxes.
     """
 
     labels: Sequence[str] = ("id",)
     class_names: Mapping[int, str] = field(default_factory=dict)
     overlays: Sequence[Overlay] = ()
+    captions: Sequence[Overlay] = ()
 
     def label(self, track: int, class_id: int, score: float | None) -> str:
         """The text on a box.
@@ -142,6 +144,8 @@ def draw_tracks(
         label = style.label(track, int(tracks.class_ids[row]), None if coasts else float(tracks.scores[row]))
         if label:
             draw_label(drawn, corners[row], label, colour_of(track), filled=not coasts)
+    for caption in style.captions:
+        caption(drawn, frame_index, tracks)
     return drawn
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tracker.core.detections import Image, Tracks
-from tracker.output.drawing import EDGE, draw_label, label_size, line_width
+from tracker.output.drawing import EDGE, Style, draw_label, label_size, line_width
 from tracker.output.palette import Colour
 from tracker.zones.counting import ZoneCounter
 from tracker.zones.shapes import Line, Place
@@ -23,7 +24,7 @@ Spot = NDArray[np.int32]  # left, top of a label
 
 
 class ZoneOverlay:
-    """Draws the places of a counter and how its counts stand; it does not count.
+    """Draws the places of a counter, and on top of all how its counts stand; it does not count.
 
     Args:
         counter: has taken in the frame that is drawn.
@@ -34,15 +35,23 @@ class ZoneOverlay:
         self._size: tuple[int, ...] = ()
         self._spots: list[Spot] = []
 
-    def __call__(self, image: Image, frame_index: int, tracks: Tracks) -> None:
-        if image.shape[:2] != self._size:
-            self._size, self._spots = image.shape[:2], label_spots(image, self._counter.places)
+    def added_to(self, style: Style) -> Style:
+        """A style that draws this too."""
+        return replace(style, overlays=(*style.overlays, self.draw), captions=(*style.captions, self.write))
+
+    def draw(self, image: Image, frame_index: int, tracks: Tracks) -> None:
+        """The lines and zones."""
         width = line_width(image)
         for place in self._counter.places:
             if isinstance(place, Line):
                 _draw_line(image, place, width)
             else:
                 _draw_zone(image, pixels(place), width)
+
+    def write(self, image: Image, frame_index: int, tracks: Tracks) -> None:
+        """Their names and counts."""
+        if image.shape[:2] != self._size:
+            self._size, self._spots = image.shape[:2], label_spots(image, self._counter.places)
         for row, (place, spot) in enumerate(zip(self._counter.places, self._spots, strict=True)):
             text = f"{title(place)} {self._count(row, place)}"
             draw_label(image, spot, text, WHITE if place.kind == "zone" else YELLOW, filled=True)

@@ -141,7 +141,7 @@ def sinks_of(job: Job, frames: Frames | None, looks: Looks, counting: Counting |
     sinks = [] if counting is None else count_sinks(counting, job.zones_out)  # first: others show what was counted
     style, class_names = looks.style, looks.style.class_names
     if counting is not None:
-        style = replace(style, overlays=(*style.overlays, ZoneOverlay(counting.counter)))
+        style = ZoneOverlay(counting.counter).added_to(style)
     if looks.report is not None:  # the first is closed last: then the video that it copies is there
         rate, drawn = frame_rate(job, frames), frames if job.draws else None
         with_sound = job.blur is None

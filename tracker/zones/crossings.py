@@ -52,7 +52,10 @@ class Crossings:
     @classmethod
     def concatenate(cls, parts: list[Crossings]) -> Crossings:
         """All rows, sorted by frame, place and identity."""
-        columns = [np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)]
+        some = [part for part in parts if len(part)]
+        if not some:
+            return cls.none()
+        columns = [np.concatenate([getattr(part, field.name) for part in some]) for field in fields(cls)]
         order = np.lexsort((columns[2], columns[0], columns[1]))
         return cls(*(column[order] for column in columns))
 
@@ -134,6 +137,8 @@ class SideWatch:
 
     def _gone_between(self, rows: Rows, lives: Lives, now: _Now) -> list[Crossings]:
         """Who was inside, was away for too long, and is seen again."""
+        if not lives.begins.any():
+            return []
         place, row = np.nonzero(lives.begins & ~rows.is_first)
         before = lives.number[place, row] - 1
         inside = (now.confirmed[before] == IN) & self._is_zone[place]

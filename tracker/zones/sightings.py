@@ -42,7 +42,10 @@ class Seen:
 
     def replaced(self, fresh: Seen) -> Seen:
         """With what is new of some identities in place of what was known of them."""
-        kept = self.select(~np.isin(self.ids, fresh.ids))
+        if np.array_equal(self.ids, fresh.ids):  # most often
+            return fresh
+        place = np.minimum(np.searchsorted(fresh.ids, self.ids), len(fresh.ids) - 1)
+        kept = self.select(np.flatnonzero(fresh.ids[place] != self.ids))
         columns = (
             np.concatenate((getattr(kept, field.name), getattr(fresh, field.name)), axis=-1) for field in fields(self)
         )

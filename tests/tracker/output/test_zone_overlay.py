@@ -42,7 +42,7 @@ def test_labels_stand_apart_and_in_the_picture(width: int, height: int) -> None:
         for one in boxes[:row]:
             assert left >= one[2] or right <= one[0] or top >= one[3] or bottom <= one[1]
     drawn = image.copy()
-    ZoneOverlay(ZoneCounter(there))(drawn, 1, NOBODY)
+    ZoneOverlay(ZoneCounter(there)).draw(drawn, 1, NOBODY)
     assert (drawn != image).any()
 
 
@@ -51,7 +51,7 @@ def test_the_arrow_points_to_in() -> None:
     for start, end in (((100, 240), (540, 240)), ((540, 240), (100, 240)), ((320, 400), (320, 80))):
         line = Line("l", start, end)
         drawn = image.copy()
-        ZoneOverlay(ZoneCounter([line]))(drawn, 1, NOBODY)
+        ZoneOverlay(ZoneCounter([line])).draw(drawn, 1, NOBODY)
         rows, columns = np.nonzero((drawn == (0, 214, 255)).all(axis=2))
         middle = (np.abs(columns - 320) < 30) & (np.abs(rows - 240) < 30)
         shift = np.array([columns[middle].mean() - 320, rows[middle].mean() - 240])
@@ -63,7 +63,7 @@ def test_counts_are_those_of_the_counter(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("tracker.output.zone_overlay.draw_label", lambda image, spot, text, *_, **__: told.append(text))
     door = Line("Tür", (0, 100), (200, 100), ("bottom_center",))
     counter = ZoneCounter([door, Zone("hall", ((0, 0), (200, 0), (200, 99), (0, 99)))])
-    style = Style(overlays=[ZoneOverlay(counter)])
+    style = ZoneOverlay(counter).added_to(Style())
     for frame, feet in ((1, 120), (2, 80)):
         box = np.array([[90.0, feet - 40, 110, feet]])
         tracks = Tracks(np.array([1]), box, np.ones(1), np.array([0]), np.array([-1]))
