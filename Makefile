@@ -28,6 +28,7 @@ serve: ## the same at http://127.0.0.1:8000, built anew as pages change
 pictures: ## the pictures of the documents and the notebook anew: four CPU minutes the first time
 	python -m tools.site concepts --out docs/concepts
 	python -m tools.site gallery --out docs/gallery
+	python -m tools.site zones --out docs/zones
 	python -m tools.site notebook --out docs/notebooks
 
 # The interpreter itself is not instrumented, so the libraries come first; its own leaks are not ours.

@@ -78,6 +78,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         result.parent.mkdir(exist_ok=True)
         shutil.copy(shown / "gt/gt.txt", result)
     shutil.copy(CHECKOUT / "tracker/input/detection/weights/FastestDet.onnx", folder / "yolo11n.onnx")
+    shutil.copy(CHECKOUT / "docs/zones/example.json", folder / "zones.json")
     (folder / "detections.csv").write_text("frame,left,top,right,bottom,score\n1,10,20,40,100,0.9\n")
     line = {"type": "LineString", "coordinates": [[480, 536], [480, 250]]}
     feature = {"type": "Feature", "properties": {"name": "door"}, "geometry": line}

@@ -1,8 +1,8 @@
 """Draw the pictures of the documents: `python -m tools.site concepts --out docs/concepts`.
 
 `concepts` trains two small models for "what flat means", four CPU minutes, kept in `--models`; the rest comes from the
-demo's scene. `gallery --out docs/gallery` makes the pictures of the gallery, `notebook --out docs/notebooks` runs the
-notebooks there anew.
+demo's scene. `gallery --out docs/gallery` makes the pictures of the gallery, `zones --out docs/zones` those of the
+zones (with Playwright and Chromium), `notebook --out docs/notebooks` runs the notebooks there anew.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class What(str, Enum):
     concepts = "concepts"
     gallery = "gallery"
     notebook = "notebook"
+    zones = "zones"
 
 
 def main(
@@ -44,6 +45,10 @@ def main(
         from tools.site.gallery import draw_gallery
 
         draw_gallery(out)
+    elif what is What.zones:
+        from tools.site.zones import draw_zones
+
+        draw_zones(out)
     else:
         from tools.site.notebook import write_notebook
 
