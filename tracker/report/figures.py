@@ -93,8 +93,15 @@ def drawing(
     return Markup(text.replace("<svg ", f'<svg role="img" aria-label="{escape(description)}" ', 1))
 
 
-def counts(edges: FloatArray, mean: FloatArray, largest: IntArray) -> Markup:
-    """How many are there over time; arguments as `numbers_present` returns them."""
+def counts(
+    edges: FloatArray, mean: FloatArray, largest: IntArray, name: str = "counts", where: str = "in the picture"
+) -> Markup:
+    """How many are there over time; arguments as `numbers_present` returns them.
+
+    Args:
+        name: a word that no other drawing of the page has.
+        where: they are, for those who hear the page.
+    """
 
     def draw(axes: Axes) -> None:
         if (largest > mean).any():
@@ -108,7 +115,30 @@ def counts(edges: FloatArray, mean: FloatArray, largest: IntArray) -> Markup:
             axes.legend(loc="lower left", bbox_to_anchor=(0, 0.99), ncols=2, borderaxespad=0, handlelength=1.4)
 
     most = int(largest.max(initial=0))
-    return drawing("counts", f"How many are in the picture over time; at most {most}.", draw)
+    return drawing(name, f"How many are {where} over time; at most {most}.", draw)
+
+
+def crossings(edges: FloatArray, into: Sequence[int], out: Sequence[int], name: str, line: str) -> Markup:
+    """How many have crossed a line so far, in and out.
+
+    Args:
+        edges: [T + 1] of the steps, seconds.
+        into, out: [T] crossings in each.
+        name: a word that no other drawing of the page has.
+        line: its name, for those who hear the page.
+    """
+    both = (("in", into, FIRST), ("out", out, SECOND))
+
+    def draw(axes: Axes) -> None:
+        for word, crossed, colour in both:
+            total = np.concatenate(([0], np.cumsum(crossed)))
+            axes.step(edges, total, where="post", color=colour, lw=1.6, label=f"{word}, {total[-1]} in all")
+        _seconds_along(axes, float(edges[-1]))
+        axes.set_ylim(0, 1.15 * max(sum(into), sum(out), 1))
+        _whole_numbers_up(axes)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 0.99), ncols=2, borderaxespad=0, handlelength=1.4)
+
+    return drawing(name, f"Crossings of {line} so far: {sum(into)} in, {sum(out)} out.", draw)
 
 
 def stays(found: Sequence[Identity]) -> Markup:

@@ -121,7 +121,7 @@ def _run(job: Job, progress: Progress, report: Report | None) -> Summary:
     account = with_counts(observer.account(tracker, why_off, notes, linking, linked, live), counting)
     seconds = perf_counter() - started
     summary = Summary(job.sequence.name, job.out, account, seconds, clock.seconds, tuple(outputs.failures))
-    return summary if report is None else reported(report, job, summary, tracker, looks.style.class_names)
+    return summary if report is None else reported(report, job, summary, tracker, looks.style.class_names, counting)
 
 
 def finished(

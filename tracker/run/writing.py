@@ -230,11 +230,23 @@ def report_of(job: Job) -> Iterator[Report | None]:
         yield report
 
 
-def reported(report: Report, job: Job, summary: Summary, tracker: Tracker, class_names: Mapping[int, str]) -> Summary:
+def reported(
+    report: Report,
+    job: Job,
+    summary: Summary,
+    tracker: Tracker,
+    class_names: Mapping[int, str],
+    counting: Counting | None,
+) -> Summary:
     """Finish the report of a run; the summary, which says so where it could not be written."""
     import yaml
 
     from tracker.report.page import Told
+
+    if counting is not None:
+        from tracker.report.zones import zones_section
+
+        report.sections.append(zones_section(counting.content()))
 
     hidden = {"faces": "Heads (the upper part of each box) are", "people": "People are"}.get(job.blur or "", "")
     told = Told(

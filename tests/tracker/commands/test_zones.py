@@ -96,7 +96,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [("--link",), ("--raw",)])
+@pytest.mark.parametrize("options", [("--link",), ("--raw",)])  # with a second pass, and as tracks come
 def test_the_demo_is_counted_as_supervision_counts_it(demo: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
     pytest.importorskip("supervision", reason="needs supervision")
     account, out = tmp_path / "account.json", tmp_path / "demo.txt"
