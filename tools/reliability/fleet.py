@@ -184,7 +184,7 @@ def _track(
     """
     program = [sys.executable, "-c", "from tracker.commands.main import track; track()"]
     arguments = ["--seq", str(place / "clips/manifest.csv"), "--out", str(place / name), *options]
-    before, started, run = _cpu(), time.monotonic(), Run()
+    meter, started, run = Meter(), time.monotonic(), Run()
     with (place / f"{name}.log").open("w") as log:
         process = subprocess.Popen([*program, *arguments], stdout=log, stderr=log, cwd=Path(__file__).parents[2])
         seen: dict[str, set[int]] = {}
@@ -192,8 +192,9 @@ def _track(
             for path in (place / name).glob("*.txt"):
                 seen.setdefault(path.name, set()).add(path.stat().st_ino)
             beside(time.monotonic() - started)
+            meter.look()
             time.sleep(0.05)
-        run.seconds, run.cpu = time.monotonic() - started, _cpu() - before
+        run.seconds, run.cpu = time.monotonic() - started, meter.seconds
     run.said = (place / f"{name}.log").read_text()
     if process.poll() != 0:
         process.kill()
@@ -242,12 +243,24 @@ def _title(process: Any) -> str:
         return ""
 
 
-def _cpu() -> float:
-    """CPU seconds of this process's children, and theirs, those that ended too."""
-    import psutil
+class Meter:
+    """CPU seconds of all processes that this one started, and they: looked at again and again, as those that end take
+    theirs with them, and nobody waits for Ray's workers.
+    """
 
-    total = sum(os.times()[2:4])
-    for one in _descendants():
-        with suppress(psutil.Error):
-            total += sum(one.cpu_times()[:4])
-    return total
+    def __init__(self) -> None:
+        self._seen: dict[int, float] = {}
+        self.look()
+        self._before = dict(self._seen)
+
+    def look(self) -> None:
+        import psutil
+
+        for one in _descendants():
+            with suppress(psutil.Error):
+                self._seen[one.pid] = sum(one.cpu_times()[:2])
+
+    @property
+    def seconds(self) -> float:
+        """Since it was made, up to the last look."""
+        return sum(seconds - self._before.get(pid, 0.0) for pid, seconds in self._seen.items())
