@@ -32,7 +32,7 @@ OUTSIDE = {  # file of the checkout -> page of the site
 ALONE = ("index.md", "start.md", "gallery.md", "notebook.md")  # pages without others beside them
 MADE = {"<!-- commands -->": all_commands, "<!-- settings -->": all_settings}  # what pages are filled with
 NOTEBOOK = re.compile(r"^<!-- notebook (.+) -->$", re.MULTILINE)
-PLANNED = {"gpu.md", "zones.md"}
+PLANNED = {"gpu.md"}
 INCLUDED = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)  # a file of the checkout, shown whole
 
 
