@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ def adapt(
     settings: AdaptationSettings | None = None,
     progress: Progress = unseen,
     writes_unchanged: bool = True,
+    people: NDArray[np.int64] | None = None,
 ) -> AdaptationReport:
     """Write OUT.safetensors and OUT.json: the base model, fitted to a pack of crops where that makes it better.
 
@@ -67,6 +68,7 @@ def adapt(
         base: a model's file or a run's folder.
         pack: FILE.npy of `tools.crops`, with its index.
         out: the weights to write; the base's where nothing was better, and `writes_unchanged`.
+        people: [N] label of each crop, of tracklets that are known to show one person the same; None: the tracklets.
 
     Raises:
         InputError: a file is missing or broken, or `base` is no model of crops.
@@ -79,7 +81,8 @@ def adapt(
     if len(index) and crops.shape[1:3] != model.shape[1:]:
         raise InputError(f"{pack}: crops of {crops.shape[1:3]} pixels, the model expects {model.shape[1:]}")
     model = model.to(choose_device(settings.device))
-    report = _adapt(model, crops, index, colour_scale(weights, record), settings, progress)
+    taught = index if people is None else replace(index, tracklet=people)
+    report = _adapt(model, crops, index, taught, colour_scale(weights, record), settings, progress)
     progress("learning, finished", 1.0, 1)
     if report.chosen == "shipped" and not writes_unchanged:
         return report
@@ -96,18 +99,19 @@ def _adapt(
     model: FlatVAE,
     crops: NDArray[np.uint8],
     index: CropIndex,
+    taught: CropIndex,
     scale: Scale,
     settings: AdaptationSettings,
     progress: Progress,
 ) -> AdaptationReport:
-    """Leave the best of what there is in `model`."""
-    held = held_back(index, settings.held_out, settings.seed)
-    counts = {"tracklets": _count(index, settings), "held_out": _count(index.select(held), settings)}
+    """Leave the best of what there is in `model`, learnt from `taught` and compared on the tracklets of `index`."""
+    held = held_back(taught, settings.held_out, settings.seed)  # nobody is on both sides
+    counts = {"tracklets": _count(taught, settings), "held_out": _count(taught.select(held), settings)}
     shipped = _state(model)
     try:
         rows = evenly(index.tracklet, CROPS_A_TRACKLET)
         comparison = _Comparison(_data(crops, index, rows, scale), held[rows])
-        learning = _Learning(model, _data(crops, index, np.flatnonzero(~held), scale), settings)
+        learning = _Learning(model, _data(crops, taught, np.flatnonzero(~held), scale), settings)
         separation = {"shipped": comparison.separation(model)}
         learning.refit()
         separation["whitened"] = comparison.separation(model)
@@ -119,7 +123,7 @@ def _adapt(
         chosen = max(separation, key=lambda name: separation[name].true_accepts + separation[name].auc)
         model.load_state_dict(candidates[chosen])
         if chosen != "shipped":
-            learning = _Learning(model, _data(crops, index, np.arange(len(index)), scale), settings)
+            learning = _Learning(model, _data(crops, taught, np.arange(len(index)), scale), settings)
             if chosen == "adapted":
                 more = learning.learn(0.5, 1.0, progress)
                 spent = (spent[0] + more[0], spent[1] + more[1])

@@ -6,10 +6,11 @@ by it, no sequence of six was worse than before (docs/descriptors.md).
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedding.data.crop_pack import read_index
 from embedding.data.dataset import spread
@@ -37,6 +38,7 @@ def adapt_closed_form(
     held_out: float = 0.25,
     seed: int = 0,
     writes_unchanged: bool = True,
+    people: NDArray[np.int64] | None = None,
 ) -> AdaptationReport:
     """Write OUT.npz: the base, whitened by a pack of crops where that tells people apart better.
 
@@ -46,17 +48,19 @@ def adapt_closed_form(
         out: the file to write; it holds the base where nothing was better, and `writes_unchanged`.
         held_out: share of the tracklets that it is judged by.
         seed: of the choice of them.
+        people: [N] label of each crop, of tracklets that are known to show one person the same; None: the tracklets.
 
     Raises:
         InputError: a file is missing or broken.
     """
     descriptor, index = ClosedForm.load(base), read_index(pack)
     features = descriptor.describe_crops(np.load(pack, mmap_mode="r"))
-    held = held_back(index, held_out, seed)
-    lengths = np.unique(index.tracklet, return_counts=True)[1]
+    labels = index.tracklet if people is None else people
+    held = held_back(replace(index, tracklet=labels), held_out, seed)  # nobody is on both sides
+    lengths = np.unique(labels, return_counts=True)[1]
     counts = {
         "tracklets": int((lengths >= MIN_LENGTH).sum()),
-        "held_out": len(np.unique(index.tracklet[held])),
+        "held_out": len(np.unique(labels[held])),
     }
     map, record = descriptor.map, descriptor.record
     try:
@@ -64,14 +68,14 @@ def adapt_closed_form(
         pairs = HeldBackPairs(index.select(rows), held[rows])
         chosen = spread(len(features), SAMPLE)
         learnt = chosen[~held[chosen]]
-        tried = fit_whitening(features[learnt], index.tracklet[learnt], SHRINKAGE)
+        tried = fit_whitening(features[learnt], labels[learnt], SHRINKAGE)
         separation = {
             "shipped": pairs.separation(features[rows]),
             "whitened": pairs.separation(tried(features[rows])),
         }
         better = max(separation, key=lambda name: separation[name].true_accepts + separation[name].auc)
         if better == "whitened":
-            map = map.whitened(fit_whitening(features[chosen], index.tracklet[chosen], SHRINKAGE))
+            map = map.whitened(fit_whitening(features[chosen], labels[chosen], SHRINKAGE))
         report = AdaptationReport(better, reason(better, separation), separation, **counts)
     except InputError as error:  # too few people, or crops that never change
         report = AdaptationReport("shipped", f"nothing to learn from: {error}", {}, **counts)

@@ -7,6 +7,7 @@ be used again on its next video.
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,13 @@ def main(
         str | None,
         typer.Option(help="What to start from, as for `track`: default for an .npz, mot16-lite for .safetensors."),
     ] = None,
+    corrections: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Logs of `flatsort review` on these videos: whom a person merged is one, to learn from.",
+            show_default=False,
+        ),
+    ] = None,
     minutes: Annotated[float, typer.Option(help="To learn for, of CPU time; of the clock on a GPU.")] = DEFAULT_MINUTES,
     seed: Annotated[int, typer.Option(help="Of the learning, and of what is held back.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -46,11 +54,21 @@ def main(
         raise InputError(f"--out {out}: expected a name that ends in {' or '.join(STARTS)}")
     descriptor = STARTS[out.suffix] if descriptor is None else descriptor
     sequences = find_sequences(seq, root)
-    require_apart([("--out", out)], [one for sequence in sequences for one in files_of(sequence, det)])
+    require_apart(
+        [("--out", out)],
+        [
+            *(one for sequence in sequences for one in files_of(sequence, det)),
+            *(("--corrections", log) for log in corrections or ()),
+        ],
+    )
+    judged = None
+    if corrections:
+        from tracker.review.lessons import read_lessons
+
+        judged = read_lessons(corrections)
+    how = partial(adapt_to, seed=seed, device=device, writes_unchanged=False, judged=judged)
     with progress_shown() as progress:
-        report = adapt_to(
-            sequences, det, descriptor, out, minutes, progress, seed=seed, device=device, writes_unchanged=False
-        )
+        report = how(sequences, det, descriptor, out, minutes, progress)
     print_report(report)
     if report.chosen == "shipped":
         print(f"{out}: not written; --descriptor {descriptor} is what there is")

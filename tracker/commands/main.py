@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "evaluate": ("Score results against ground truth.", ()),
     "embed": ("Give detections features, for `track` or other trackers.", ("--seq",)),
     "calibrate": ("Say which gate tells the people of one's own footage apart.", ("--seq", "--det")),
-    "adapt": ("Fit a descriptor to the people of one camera, without labels.", ("--seq",)),
+    "adapt": ("Fit a descriptor to the people of one camera, without labels.", ("--seq", "--corrections")),
     "crops": ("Cut people out of sequences, to train on.", ("--seq", "--det")),
     "train": ("Train a descriptor's model.", ("--set",)),
     "export": ("Write a trained descriptor as an ONNX file.", ()),

@@ -6,17 +6,18 @@ Learning is `embedding.training.adaptation`'s; here it gets its crops, and its w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedding.extras import require_package
 from embedding.progress import Progress, say, unseen
+from tracker.core.detections import IntArray
 from tracker.errors import InputError
 from tracker.files.cache import kept_path
 from tracker.files.folders import hidden_folder
-from tracker.files.motchallenge import DetectionTable, read_detections
+from tracker.files.motchallenge import DetectionTable, TrackTable, read_detections
 from tracker.footage.crops import (
     CropRule,
     cut_boxes,
@@ -24,6 +25,7 @@ from tracker.footage.crops import (
     link_detections,
     require_rereadable,
 )
+from tracker.footage.judged import joined_tracklets
 from tracker.input.detectors import load_detector
 from tracker.input.frames import picture_size
 from tracker.input.numbering import renumbered
@@ -56,6 +58,7 @@ def adapt_to(
     seed: int = 0,
     device: str = "auto",
     writes_unchanged: bool = True,
+    judged: Mapping[str, TrackTable] | None = None,
 ) -> AdaptationReport:
     """Write OUT.safetensors and OUT.json: a trained descriptor, fitted to the people of one camera's videos.
 
@@ -71,16 +74,21 @@ def adapt_to(
         steps: to learn for, instead of minutes; the result can be repeated then.
         seed, device: of the learning.
         writes_unchanged: whether the base is written where nothing was better.
+        judged: by a sequence's name, tracks of those whom a person found to be one; to learn from beside tracklets.
 
     Raises:
         InputError: frames or detections are missing or malformed, detections have features, `base` cannot be adapted,
-            `minutes` is not positive, or nothing can be written to `out`.
+            `minutes` is not positive, nothing can be written to `out`, or somebody was judged in another sequence.
     """
     model, _ = _load_base(base, device)
     _require_suffix(model, Path(out))
     settings = _settings(minutes, steps, seed, device)
     tables = [(sequence, _detections_of(sequence, detections, progress)) for sequence in sequences]
-    return _adapt(tables, model, Path(out), settings, progress, writes_unchanged)
+    names = [sequence.name for sequence, _ in tables]
+    for name in judged or {}:
+        if name not in names:
+            raise InputError(f"corrections of {name or 'no sequence'}: expected of {', '.join(names)}")
+    return _adapt(tables, model, Path(out), settings, progress, writes_unchanged, judged)
 
 
 def adapted_weights(
@@ -225,22 +233,33 @@ def _adapt(
     settings: AdaptationSettings,
     progress: Progress,
     writes_unchanged: bool = True,
+    judged: Mapping[str, TrackTable] | None = None,
 ) -> AdaptationReport:
     names = tables[0][0].name if len(tables) == 1 else f"{len(tables)} sequences"
     with hidden_folder(out) as folder:
         pack = folder / "crops.npy"
         _pack(tables, pack, progress)
+        people = _people(pack, judged) if judged else None
         progress(f"{names}, comparing descriptors", 0.0, 1)
         if _is_closed_form(base):
             from embedding.training.own_whitening import adapt_closed_form
 
-            return adapt_closed_form(base, pack, out, seed=settings.seed, writes_unchanged=writes_unchanged)
+            return adapt_closed_form(
+                base, pack, out, seed=settings.seed, writes_unchanged=writes_unchanged, people=people
+            )
         from embedding.training.adaptation import adapt
 
         def told(doing: str, done: float, total: float | None) -> None:
             progress(f"{names}, {doing}", done, total)
 
-        return adapt(base, pack, out, settings, told, writes_unchanged)
+        return adapt(base, pack, out, settings, told, writes_unchanged, people)
+
+
+def _people(pack: Path, judged: Mapping[str, TrackTable]) -> IntArray:
+    """Whom each crop of a pack shows, as far as tracklets and a person say it."""
+    from embedding.data.crop_pack import read_index
+
+    return joined_tracklets(read_index(pack), judged)
 
 
 def _pack(tables: list[tuple[Sequence, DetectionTable]], pack: Path, progress: Progress) -> None:
