@@ -19,7 +19,6 @@ import pytest
 import typer
 import yaml
 
-from tools.site.hooks import PLANNED
 from tools.site.pages import Page, Snippet, read_page
 from tracker.commands.command_line import USAGE_ERROR, fill_bare, spread_values
 from tracker.commands.main import BARE, COMMANDS
@@ -92,15 +91,15 @@ def test_every_page_is_reached_from_the_readme() -> None:
 
 
 def generated() -> set[Path]:
-    """Pages that only the site fills, and those that are on their way; its navigation names them."""
-    return {path for path in PATHS if path.parent.name == "reference" or path.name in PLANNED}
+    """Pages that only the site fills; its navigation names them."""
+    return {path for path in PATHS if path.parent.name == "reference"}
 
 
 def test_the_readme_is_short_and_names_every_page_of_the_documents() -> None:
     readme = page(CHECKOUT / "README.md")
     assert readme.path.read_text("utf-8").count("\n") < 130
     linked = {(CHECKOUT / target.partition("#")[0]).resolve() for target in readme.links}
-    top = {path for path in (CHECKOUT / "docs").glob("*.md") if path.name not in {"index.md", "notebook.md", *PLANNED}}
+    top = {path for path in (CHECKOUT / "docs").glob("*.md") if path.name not in {"index.md", "notebook.md"}}
     assert {place(path) for path in top - linked} == set()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tools.site.commands import all_commands
 from tools.site.links import with_targets
@@ -32,14 +32,12 @@ OUTSIDE = {  # file of the checkout -> page of the site
 ALONE = ("index.md", "start.md", "gallery.md", "notebook.md")  # pages without others beside them
 MADE = {"<!-- commands -->": all_commands, "<!-- settings -->": all_settings}  # what pages are filled with
 NOTEBOOK = re.compile(r"^<!-- notebook (.+) -->$", re.MULTILINE)
-PLANNED = {"gpu.md"}
 INCLUDED = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)  # a file of the checkout, shown whole
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Take the repository's address from the one place that has it."""
     config.repo_url = config.repo_url or repository()
-    config.nav = _present(config.nav)
     return config
 
 
@@ -78,15 +76,6 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{relative}#{anchor}" if anchor else relative
 
     return with_targets(markdown, find)
-
-
-def _present(nav: Any) -> Any:
-    """The navigation without pages that are still to be written."""
-    if isinstance(nav, list):
-        return [kept for entry in nav if (kept := _present(entry)) is not None]
-    if isinstance(nav, dict):
-        return {title: kept for title, entry in nav.items() if (kept := _present(entry)) is not None} or None
-    return None if nav in PLANNED and not (CHECKOUT / "docs" / nav).is_file() else nav
 
 
 def repository() -> str | None:
