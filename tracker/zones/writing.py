@@ -220,6 +220,7 @@ def as_geojson(places: Sequence[Place]) -> dict[str, Any]:
     """Lines and zones as `read_zones` reads them.
 
     Example:
+        >>> from tracker.zones import Line
         >>> as_geojson([Line("door", (0, 10), (90, 10))])["features"][0]["geometry"]
         {'type': 'LineString', 'coordinates': [[0, 10], [90, 10]]}
     """
