@@ -135,7 +135,7 @@ def _draw_pieces(
         if junction.is_joined and (one := identity_at(junction.before)) in row:
             times = [junction.before.frame / rate, junction.after.frame / rate]
             axes.plot(times, [row[one]] * 2, color="black", linewidth=1)
-    axes.set(xlabel="seconds", ylabel="identity", ylim=(len(people) - 0.5, -0.5))
+    axes.set(xlabel="seconds", ylabel="identity", ylim=(max(len(people), 1) - 0.5, -0.5))
     axes.set_yticks(range(len(people)), [str(one) for one in people], fontsize=6)
     axes.set_title("pieces (bars) and joins (lines)", fontsize=10)
     axes.margins(x=0.01)

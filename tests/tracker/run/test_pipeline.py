@@ -447,7 +447,7 @@ def test_an_adapted_descriptor_is_what_tracking_uses(
     from embedding.vae.weights import load_model, read_record, save_model
 
     def adapt(
-        base: Path, pack: Path, out: Path, settings: AdaptationSettings, progress: Any, writes_unchanged: bool
+        base: Path, pack: Path, out: Path, settings: AdaptationSettings, progress: Any, writes_unchanged: bool, *_: Any
     ) -> AdaptationReport:
         assert len(np.load(pack, mmap_mode="r")) == LENGTH * PEOPLE
         fitted = load_model(base)
