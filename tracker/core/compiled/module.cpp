@@ -85,7 +85,7 @@ class Core {
         if (!asked) return nb::none();
         double* box;
         nb::object made = new_array(box, asked->size(), 4);
-        std::memcpy(box, asked->data(), asked->size() * sizeof(Box));
+        if (!asked->empty()) std::memcpy(box, asked->data(), asked->size() * sizeof(Box));
         return made;
     }
 
