@@ -115,7 +115,7 @@ class AugmentationConfig(Section):
 
     @property
     def is_active(self) -> bool:
-        return any(self.model_dump().values())
+        return bool(self.flip or self.shift or self.brightness or self.colour or self.erase)
 
 
 class TrackletConfig(Section):
@@ -180,15 +180,19 @@ class TrainingConfig(Section):
     )  # shrinkage of the whitening by tracklets; None: no whitening
     constraint: ConstraintConfig
     optimiser: OptimiserConfig = OptimiserConfig()
-    steps: int = Field(gt=0)
+    steps: int = Field(gt=0)  # the most
+    minutes: float | None = Field(default=None, gt=0)  # of training: the rate decays to their end; None: steps alone
     batch: int = Field(default=128, ge=2)  # observations a step, over all processes together
     decode_fraction: float = Field(default=1.0, gt=0, le=1)  # share of the batch that is reconstructed; C is its mean
     seed: int = Field(default=0, ge=0)
     device: str = "auto"  # auto: cuda, else mps, else cpu
     precision: Literal["float32", "bfloat16"] = "float32"  # bfloat16: autocast of the networks, on a GPU alone
+    compile: bool = False  # torch.compile the objective: a minute first, then fewer and larger kernels
+    cuda_graph: bool = True  # record the step and launch it as one, on a GPU and in one process
     threads: int | None = Field(default=None, gt=0)  # CPU threads; None: torch's choice
     log_every: int = Field(default=100, gt=0)  # steps
     checkpoint_every: int = Field(default=1000, gt=0)  # steps
+    checkpoint_minutes: float = Field(default=1.0, gt=0)  # beside it: the most that a kill can cost
     tensorboard: bool = True  # write a TensorBoard log too, if it is installed
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,6 +24,14 @@ class Process:
         """Whether this process writes the files and speaks."""
         return self.rank == 0
 
+    def agreed(self, number: float) -> float:
+        """What the first process says, such as the time: told to the host, whatever the device."""
+        if self.count == 1:
+            return number
+        said = torch.tensor(number, dtype=torch.float64)
+        distributed.broadcast(said, 0)
+        return float(said)
+
 
 @contextmanager
 def joined(device: str) -> Iterator[Process]:
@@ -35,7 +43,7 @@ def joined(device: str) -> Iterator[Process]:
         return
     if place.type == "cuda":
         torch.cuda.set_device(place)
-    distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo")
     try:
         yield Process(rank, count, place)
     finally:
@@ -54,10 +62,16 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     return torch.device("cuda", local_rank) if name == "cuda" else device
 
 
-def mean_over_processes(values: Tensor) -> Tensor:
-    """The mean of a small tensor over all processes; no gradient."""
-    values = values.detach().clone()
-    if distributed.is_initialized() and distributed.get_world_size() > 1:
-        distributed.all_reduce(values)
-        values /= distributed.get_world_size()
-    return values
+def mean_over_processes(values: Tensor) -> Callable[[], Tensor]:
+    """Begin to average a small tensor over all processes; the result, when called, waits for it. No gradient."""
+    values = values.detach()
+    if not distributed.is_initialized() or distributed.get_world_size() == 1:
+        return lambda: values
+    total = values.clone()
+    waiting = distributed.all_reduce(total, async_op=True)
+
+    def averaged() -> Tensor:
+        waiting.wait()
+        return total / distributed.get_world_size()
+
+    return averaged

@@ -55,15 +55,24 @@ class CropDataSet:
             self.std = sample.std(dim=(0, 2, 3)).clamp_min(1e-6).float()
         variance = sample.var(dim=0, unbiased=False) / self.std[:, None, None] ** 2
         self.variance = float(variance.mean())
+        self._scales: dict[torch.device, list[torch.Tensor]] = {}
 
     def __len__(self) -> int:
         return len(self._index)
 
     def batch(self, index: torch.Tensor) -> torch.Tensor:
         """Crops [B, 3, height, width] of an index [B]."""
-        rows = torch.from_numpy(self._crops[self._index[index.cpu().numpy()]])
-        values = rows.permute(0, 3, 1, 2).float() / 255
-        return (values - self.mean[:, None, None]) / self.std[:, None, None]
+        return self.scaled(self.rows(index))
+
+    def rows(self, index: torch.Tensor) -> torch.Tensor:
+        """Crops [B, height, width, 3] uint8 of an index [B]."""
+        return torch.from_numpy(self._crops[self._index[index.cpu().numpy()]])
+
+    def scaled(self, rows: torch.Tensor) -> torch.Tensor:
+        if rows.device not in self._scales:
+            self._scales[rows.device] = [values[:, None, None].to(rows.device) for values in (self.mean, self.std)]
+        mean, std = self._scales[rows.device]
+        return (rows.permute(0, 3, 1, 2).float() / 255 - mean) / std
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -26,8 +26,16 @@ class DataSet(Protocol):
 
     def __len__(self) -> int: ...
 
+    def rows(self, index: torch.Tensor) -> torch.Tensor:
+        """Raw observations [B, ...] of an index [B] int64, as they are stored, on the CPU."""
+        ...
+
+    def scaled(self, rows: torch.Tensor) -> torch.Tensor:
+        """Observations [B, *shape] float32 of raw ones, on their device."""
+        ...
+
     def batch(self, index: torch.Tensor) -> torch.Tensor:
-        """Observations [B, *shape] float32 of an index [B] int64."""
+        """Observations [B, *shape] float32 of an index [B] int64, on the CPU."""
         ...
 
     @property
@@ -65,8 +73,14 @@ class ArrayDataSet:
     def __len__(self) -> int:
         return len(self.values)
 
+    def rows(self, index: torch.Tensor) -> torch.Tensor:
+        return self.values[index]
+
+    def scaled(self, rows: torch.Tensor) -> torch.Tensor:
+        return rows.float()
+
     def batch(self, index: torch.Tensor) -> torch.Tensor:
-        return self.values[index].float()
+        return self.scaled(self.rows(index))
 
     @property
     def variance(self) -> float:

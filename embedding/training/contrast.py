@@ -7,7 +7,8 @@ from her own earlier tracklet would teach the opposite of what is wanted.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, distributed
@@ -38,22 +39,45 @@ def contrastive_loss(means: Tensor, pairs: Pairs, temperature: float) -> Tensor:
     """
     directions = functional.normalize(means - means.mean(0))
     similarity = directions @ directions.T / temperature
-    known = similarity.masked_fill(~(pairs.same | pairs.different), -torch.inf)
     positives = pairs.same.sum(1)
     kept = positives > 0
-    log_share = similarity[kept] - torch.logsumexp(known[kept], 1, keepdim=True)
-    found = (log_share * pairs.same[kept]).sum(1) / positives[kept]
+    # A row of nobody known would be a logarithm of 0, whose gradient is nan even where it has no weight.
+    known = pairs.same | pairs.different | ~kept.unsqueeze(1)
+    log_share = similarity - torch.logsumexp(similarity.masked_fill(~known, -torch.inf), 1, keepdim=True)
+    found = (log_share * pairs.same).sum(1) / positives.clamp_min(1)
     return -found.sum() / kept.sum().clamp_min(1)
 
 
-def of_all_processes(means: Tensor) -> Tensor:
-    """The rows [B, n] of every process, in the order of their ranks, with gradient.
+def of_all_processes(means: Tensor) -> Callable[[], Tensor]:
+    """Begin to collect the rows [B, n] of every process; the result, when called, waits for them.
 
-    Each process then computes the loss of the whole batch. The gradient that comes back is summed over processes, and
-    their average is that of one process with all rows.
+    They come in the order of the ranks, with gradient. Each process then computes the loss of the whole batch. The
+    gradient that comes back is summed over processes, and their average is that of one process with all rows.
     """
     if not distributed.is_initialized() or distributed.get_world_size() == 1:
-        return means
-    from torch.distributed.nn.functional import all_gather
+        return lambda: means
+    rows = [torch.empty_like(means) for _ in range(distributed.get_world_size())]
+    waiting = distributed.all_gather(rows, means.detach().contiguous(), async_op=True)
 
-    return torch.cat(all_gather(means))
+    def collected() -> Tensor:
+        waiting.wait()
+        found: Tensor = _Collected.apply(means, torch.cat(rows))
+        return found
+
+    return collected
+
+
+class _Collected(torch.autograd.Function):
+    """All rows, as a function of this process's own."""
+
+    @staticmethod
+    def forward(ctx: Any, own: Tensor, rows: Tensor) -> Tensor:
+        ctx.count = len(own)
+        return rows
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        gradient = gradient.contiguous().clone()
+        distributed.all_reduce(gradient)
+        first = distributed.get_rank() * ctx.count
+        return gradient[first : first + ctx.count], None

@@ -1,7 +1,8 @@
 """The training loop: two optimisers, a phase, a controller every process shares, and exact resumption.
 
 All randomness is a function of the seed and the step: the order of the data, the noise. So a checkpoint need not hold
-the state of a generator, and a killed run that is resumed ends in the same weights, bit by bit on a CPU.
+the state of a generator, and a killed run that is resumed ends in the same weights, bit by bit on a CPU. What a step
+does is in `step`; nothing in the loop waits for the device but what is logged.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ import importlib.metadata
 import math
 import platform
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
 from embedding.config import TrainingConfig
 from embedding.data import DataSet, load_data
@@ -28,19 +28,30 @@ from embedding.distributed import Process, joined
 from embedding.errors import InputError, TrainingError, quoted, shortened
 from embedding.training.checkpoint import load_checkpoint, save_checkpoint
 from embedding.training.constraint import Constraint
-from embedding.training.contrast import Pairs
-from embedding.training.objective import Objective, Terms, draw_noise
+from embedding.training.feed import Feed, Order, number_of
+from embedding.training.objective import NoiseSource, Objective, Terms
 from embedding.training.pair_sampler import PairSampler
 from embedding.training.runlog import Row, RunLog
+from embedding.training.step import Guard, Optimisers, Readback, Step
 from embedding.vae.colour_stripes import SAMPLE as COLOUR_SAMPLE
 from embedding.vae.model import FlatVAE
 from embedding.vae.networks import VGG16Encoder
 from embedding.vae.weights import WEIGHTS, save_model
 
 CHECKPOINT = "checkpoint.pt"
-COUNTERS = ("step", "seconds", "skipped", "gap", "row")  # of `Run`, that a checkpoint holds beside its parts
+COUNTERS = ("step", "seconds", "initial_phase", "row")  # of `Run`, that a checkpoint holds beside its parts
 # may change on resumption; the whitening is fitted after the last step
-FREE_KEYS = {"steps", "log_every", "checkpoint_every", "device", "threads", "tensorboard", "whiten"}
+FREE_KEYS = {
+    "steps",
+    "minutes",
+    "log_every",
+    "checkpoint_every",
+    "checkpoint_minutes",
+    "device",
+    "compile",
+    "cuda_graph",
+}
+FREE_KEYS |= {"threads", "tensorboard", "whiten"}
 LARGEST_GAP = 10  # steps without a finite gradient, one after another, before a run stops
 GRACE = 500  # steps before a latent space without an active unit counts as collapsed
 LATENT_SAMPLE = 10_000  # observations whose mean latent is stored with the weights
@@ -90,27 +101,31 @@ class Run:
     folder: Path
     process: Process
     objective: Objective
-    optimiser: torch.optim.Adam  # encoder and decoder
-    prior_optimiser: torch.optim.Adam
+    optimisers: Optimisers
     constraint: Constraint
+    guard: Guard
     sampler: PairSampler | None = None  # of batches for the tracklet term
     step: int = 0  # steps done
     seconds: float = 0.0
-    skipped: int = 0  # steps without a finite gradient
-    gap: int = 0  # of them, the last ones in a row
+    initial_phase: bool = True  # as the host knows it: of the step before the last
     row: Row = field(default_factory=dict)  # of the log, the latest
+    warned: bool = False  # of a bound out of reach
 
     @property
     def model(self) -> FlatVAE:
         return self.objective.model
 
+    @property
+    def share(self) -> float:
+        """Of the run that is done, by steps or time; the same for every process."""
+        steps = self.step / self.config.steps
+        return (
+            max(steps, self.process.agreed(self.seconds) / (60 * self.config.minutes)) if self.config.minutes else steps
+        )
+
     def parts(self) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "optimiser": self.optimiser,
-            "prior_optimiser": self.prior_optimiser,
-            "constraint": self.constraint,
-        }
+        optimisers = {"optimiser": self.optimisers.networks, "prior_optimiser": self.optimisers.prior}
+        return {"model": self.model, **optimisers, "constraint": self.constraint, "guard": self.guard}
 
     def save(self) -> None:
         if self.process.first:
@@ -136,71 +151,63 @@ class Run:
             raise InputError(f"{path}: does not fit its own configuration ({shortened(error)})") from error
         for name in COUNTERS:
             setattr(self, name, state[name])
+        for optimiser in self.optimisers:  # which takes over the settings of the device that saved it
+            optimiser.param_groups[0]["capturable"] = self.process.device.type == "cuda"
 
 
 def _loop(run: Run, data: DataSet, log: RunLog) -> None:
     """Steps until the last one. Every decision is taken on numbers shared by all processes."""
     config, process = run.config, run.process
-    module: nn.Module = run.objective
-    if process.count > 1:
-        ids = [process.device.index] if process.device.type == "cuda" else None
-        module = DistributedDataParallel(run.objective, device_ids=ids, broadcast_buffers=False)
-    while run.step < config.steps:
-        began = time.perf_counter()
-        due = (run.step + 1) % config.log_every == 0 or run.step + 1 == config.steps
-        rows, pairs = _draw(run, len(data))
-        x = data.batch(rows).to(process.device, non_blocking=True)
-        noise = draw_noise(config, _generator(config.seed, 0, run.step)).part(process.rank, process.count)
-        loss, terms = module(x, noise.to(process.device), run.constraint.weight, measure=due, pairs=pairs)
-        _descend(run, loss, terms)
-        if terms.error.isfinite():
-            run.constraint.update(float(terms.error))
-        run.step += 1
-        run.seconds += time.perf_counter() - began
-        log.advance(run.step)
-        if due:
-            run.row = _row(run, terms)
-            log.write(run.row)
-            _guard(run, log)
-        if run.step % config.checkpoint_every == 0 or run.step == config.steps:
-            run.save()
+    source, back = NoiseSource(config, process.device), Readback(3, process.device)
+    back.post(_told(run, math.nan))
+    take = Step(run.objective, run.optimisers, run.constraint, run.guard, config, process, log.say).take
+    finished, saved = run.share >= 1, run.seconds
+    with closing(Feed(data, Order(config, len(data), process, run.sampler), process.device)) as feed:
+        while not finished:
+            began, share = time.perf_counter(), run.share
+            finished = share >= 1 or run.step + 1 == config.steps  # when time is over, one more that is measured
+            due = finished or (run.step + 1) % config.log_every == 0
+            run.optimisers.set_rates(config, _decay(config, share), process.device)
+            noise = source.draw(number_of(config.seed, 0, run.step)).part(process.rank, process.count)
+            terms = take(feed.at(run.step), noise, due, _may_be_penalised(run))
+            back.post(_told(run, terms.error))
+            _learn(run, back.read())
+            run.step += 1
+            run.seconds += time.perf_counter() - began
+            log.advance(run.step)
+            if due:
+                run.row = _row(run, terms)
+                log.write(run.row)
+                _guard(run, log)
+            if run.step % config.checkpoint_every == 0 or run.seconds - saved >= 60 * config.checkpoint_minutes:
+                run.save()
+                saved = run.seconds
+    _learn(run, back.read(late=0))
+    run.save()
 
 
-def _draw(run: Run, count: int) -> tuple[Tensor, Pairs | None]:
-    """This process's rows of the data in this step, and what is known of the pairs of all processes' rows."""
-    if run.sampler is None:
-        return batch_index(run.config, run.step, count, run.process), None
-    rows, pairs = run.sampler.draw(np.random.default_rng([run.config.seed, 2, run.step]))
-    return torch.from_numpy(rows).view(run.process.count, -1)[run.process.rank], pairs.to(run.process.device)
+def _told(run: Run, error: Tensor | float) -> tuple[Tensor, ...]:
+    """What the host is to learn of a step, a step later."""
+    return run.constraint.initial_phase, run.guard.gap, torch.as_tensor(error, device=run.process.device)
 
 
-def _descend(run: Run, loss: Tensor, terms: Terms) -> None:
-    """One step of the optimisers; the prior rests in the initial phase. A step that is not finite is left out."""
-    for optimiser in (run.optimiser, run.prior_optimiser):
-        optimiser.zero_grad(set_to_none=True)
-        for group in optimiser.param_groups:
-            group["lr"] = group["initial_lr"] * _decay(run.config, run.step)
-    finite = terms.is_finite()
-    if finite:
-        loss.backward()
-        norms = [
-            nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], run.config.optimiser.clip_norm)
-            for optimiser in (run.optimiser, run.prior_optimiser)
-        ]
-        finite = all(bool(norm.isfinite()) for norm in norms)
-    if not finite:
-        run.skipped, run.gap = run.skipped + 1, run.gap + 1
-        if run.gap == LARGEST_GAP:
-            parts = f"C {float(terms.error):.3g}, F {float(terms.divergence):.3g}, R {float(terms.R):.3g}"
-            raise TrainingError(
-                f"step {run.step + 1}: {LARGEST_GAP} steps in a row without a finite gradient ({parts}): lower "
-                "optimiser.learning_rate or flatness.weight, or look for data far outside the likelihood's range"
-            )
+def _may_be_penalised(run: Run) -> bool:
+    """Whether the penalty may have a weight. The host hears a step late that the initial phase is over."""
+    config = run.config
+    return config.flatness.mode == "relative" or config.constraint.initial_beta > 0 or not run.initial_phase
+
+
+def _learn(run: Run, told: list[float] | None) -> None:
+    """What the device said of an earlier step."""
+    if told is None:
         return
-    run.gap = 0
-    run.optimiser.step()
-    if not run.constraint.initial_phase:
-        run.prior_optimiser.step()
+    initial_phase, gap, error = told
+    run.initial_phase = bool(initial_phase)
+    if gap >= LARGEST_GAP:
+        raise TrainingError(
+            f"step {run.step}: {LARGEST_GAP} steps in a row without a finite gradient (C {error:.3g}): lower "
+            "optimiser.learning_rate or flatness.weight, or look for data far outside the likelihood's range"
+        )
 
 
 def _row(run: Run, terms: Terms) -> Row:
@@ -209,34 +216,34 @@ def _row(run: Run, terms: Terms) -> Row:
     return {
         "step": run.step,
         "seconds": round(run.seconds, 3),
-        "phase": "initial" if constraint.initial_phase else "forced" if constraint.forced else "main",
+        "phase": "initial" if bool(constraint.initial_phase) else "forced" if bool(constraint.forced) else "main",
         "C": float(terms.error),
-        "C_smoothed": constraint.smoothed,
+        "C_smoothed": float(constraint.smoothed),
         "bound": constraint.bound,
         "F": float(terms.divergence),
-        "beta": constraint.weight,
+        "beta": float(constraint.weight),
         "c": math.sqrt(max(0.0, float(terms.c2))),
         "R": float(terms.R),
         "rel": rel,
         "active_units": terms.active_units,
         "contrast": float(terms.contrast),
         "effective_dimension": run.config.model.latent_dim / (1 + max(0.0, rel)),
-        "learning_rate": run.optimiser.param_groups[0]["lr"],
-        "skipped_steps": run.skipped,
+        "learning_rate": float(run.optimisers.networks.param_groups[0]["lr"]),
+        "skipped_steps": int(run.guard.skipped),
     }
 
 
 def _guard(run: Run, log: RunLog) -> None:
     """Stop a collapsed run; warn of a bound that looks out of reach."""
-    row, steps = run.row, run.config.steps
+    row = run.row
     if row["active_units"] == 0 and run.step >= GRACE:
         raise TrainingError(
             f"step {run.step}: the latent space collapsed (no active unit, F {row['F']:.3g} nats, C {row['C']:.3g} "
             f"against a data variance or entropy it no longer explains): lower constraint.initial_beta, "
             "constraint.bound or flatness.weight"
         )
-    half = steps // 2
-    if run.constraint.initial_phase and run.step >= half > run.step - run.config.log_every:
+    if row["phase"] == "initial" and not run.warned and run.share >= 0.5:
+        run.warned = True
         log.say(
             f"warning: after {run.step} steps C is {row['C_smoothed']:.3g}, still above the bound {row['bound']:.3g}: "
             "the prior is not being trained; raise constraint.bound, or set constraint.max_initial_steps"
@@ -255,15 +262,10 @@ def _start(config: TrainingConfig, folder: Path, data: DataSet, process: Process
     _fit_colours(model, data)
     model.to(process.device)
     bound = config.constraint.bound or float(config.constraint.bound_fraction or 0) * data.variance
-    rate = config.optimiser.learning_rate
-    networks = [*model.encoder.parameters(), *model.decoder.parameters()]
-    # The prior's gradient carries the factor beta, 1e-6 at first: Adam's usual epsilon would drown it.
-    prior_rate = config.optimiser.prior_learning_rate or rate
-    optimisers = (torch.optim.Adam(networks, rate), torch.optim.Adam(model.prior.parameters(), prior_rate, eps=1e-14))
-    for optimiser in optimisers:
-        optimiser.param_groups[0]["initial_lr"] = optimiser.param_groups[0]["lr"]
-    objective, constraint = Objective(model, config, bound), Constraint(config.constraint, bound)
-    run = Run(config, folder, process, objective, *optimisers, constraint, _sampler(config, data))
+    objective = Objective(model, config, bound)
+    optimisers = Optimisers.of(objective, config, process.device)
+    constraint, guard = Constraint(config.constraint, bound, process.device), Guard(process.device)
+    run = Run(config, folder, process, objective, optimisers, constraint, guard, _sampler(config, data))
     if resume and (folder / CHECKPOINT).exists():
         run.restore()
     return run
@@ -304,23 +306,10 @@ def _check_fit(config: TrainingConfig, data: DataSet, process: Process) -> None:
         raise InputError(f"data: found values in [{low:.3g}, {high:.3g}], a Bernoulli likelihood expects [0, 1]")
 
 
-def batch_index(config: TrainingConfig, step: int, count: int, process: Process) -> Tensor:
-    """Which observations a process takes at a step: each epoch a new permutation, its incomplete last batch dropped."""
-    epoch, position = divmod(step, count // config.batch)
-    order = torch.randperm(count, generator=_generator(config.seed, 1, epoch))
-    batch = order[position * config.batch : (position + 1) * config.batch]
-    return batch.view(process.count, -1)[process.rank]
-
-
-def _generator(seed: int, purpose: int, number: int) -> torch.Generator:
-    mixed = np.random.SeedSequence([seed, purpose, number]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(mixed))
-
-
-def _decay(config: TrainingConfig, step: int) -> float:
-    """Cosine from 1 at the first step to `final_learning_rate` at the last."""
+def _decay(config: TrainingConfig, share: float) -> float:
+    """Cosine from 1 at the first step to `final_learning_rate` at the end, by the share of the run that is done."""
     final = config.optimiser.final_learning_rate
-    return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * step / config.steps))
+    return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
 
 def _changed_key(old: dict[str, Any], new: dict[str, Any]) -> str | None:

@@ -23,6 +23,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
+from torch.nn import functional
+
+from embedding.vae.linearised import is_written_out, push_and_pull
 
 Decoder = Callable[[Tensor], Tensor]
 Estimator = Literal["exact", "finite_difference", "directional"]
@@ -114,7 +117,7 @@ def flatness(
     mean_trace, mean_squared = mean.detach()
     mean_c2 = mean_trace / latent_dim
     rel = mean_squared / (latent_dim * mean_c2**2) - 1
-    target = mean_c2 if c2 is None else torch.as_tensor(c2, dtype=mean_c2.dtype, device=mean_c2.device)
+    target = mean_c2 if c2 is None else torch.full_like(mean_c2, c2)
     value = mean_squared - 2 * target * mean_trace + latent_dim * target**2
     if mode == "absolute":
         return Flatness(squared - 2 * target * trace + latent_dim * target**2, value, target, rel)
@@ -123,7 +126,12 @@ def flatness(
 
 
 def metric_moments(
-    decoder: Decoder, z: Tensor, estimator: Estimator, directions: Tensor | int, step: float = 1e-2, chunk: int = 16
+    decoder: Decoder,
+    z: Tensor,
+    estimator: Estimator,
+    directions: Tensor | int,
+    step: Tensor | float = 1e-2,
+    chunk: int = 16,
 ) -> Moments:
     """tr G and tr G^2 at each latent. Arguments as `flatness_penalty`; directions [B, n, k] only if directional."""
     if estimator == "directional":
@@ -138,14 +146,20 @@ def metric_moments(
 
 
 def haar_directions(noise: Tensor) -> Tensor:
-    """Standard normal noise [B, n, k], k <= n -> k orthonormal directions a sample, Haar-distributed."""
+    """Standard normal noise [B, n, k], k <= n -> k orthonormal directions a sample, Haar-distributed.
+
+    By Gram and Schmidt, each direction twice, which is enough against rounding (Giraud et al. 2005). A library's QR
+    gives the same up to signs that would have to be mended, and cannot be part of a recorded step.
+    """
     if noise.shape[-1] > noise.shape[-2]:
         raise ValueError(f"{noise.shape[-1]} directions: expected at most as many as the {noise.shape[-2]} latents")
-    if noise.device.type == "mps":  # has no QR
-        return haar_directions(noise.cpu()).to(noise.device)
-    basis, triangle = torch.linalg.qr(noise)
-    signs = torch.where(torch.diagonal(triangle, dim1=-2, dim2=-1) < 0, -1.0, 1.0).to(noise.dtype)
-    return basis * signs.unsqueeze(-2)
+    found: list[Tensor] = []
+    for direction in noise.unbind(-1):
+        for _ in range(2 if found else 0):
+            basis = torch.stack(found, -1)
+            direction = direction - (basis @ (basis.mT @ direction.unsqueeze(-1))).squeeze(-1)
+        found.append(functional.normalize(direction, dim=-1))
+    return torch.stack(found, -1)
 
 
 def jacobian(decoder: Decoder, z: Tensor, chunk: int = 16) -> Tensor:
@@ -159,7 +173,7 @@ def jacobian(decoder: Decoder, z: Tensor, chunk: int = 16) -> Tensor:
     return vmap(derivative, out_dims=2, chunk_size=chunk)(axes)
 
 
-def _difference_jacobian(decoder: Decoder, z: Tensor, step: float) -> Tensor:
+def _difference_jacobian(decoder: Decoder, z: Tensor, step: Tensor | float) -> Tensor:
     """Forward differences in full precision, whatever autocast surrounds them. z [B, n] -> [B, D, n]"""
     count, latent_dim = z.shape
     with torch.autocast(z.device.type, enabled=False):
@@ -175,15 +189,25 @@ def _matrix_moments(jacobians: Tensor) -> Moments:
 
 
 def _directional_moments(decoder: Decoder, z: Tensor, directions: Tensor) -> Moments:
-    """One jvp and one vjp a direction. The tangent map v -> Jv is linear, so its own vjp is J^T: all directions share
+    """From J v and J^T J v of each direction; sums in z's precision: under autocast the derivatives are bfloat16."""
+    if is_written_out(decoder):
+        pushed, pulled = push_and_pull(decoder, z, directions)  # [k, B, D], [k, B, n]
+    else:
+        pushed, pulled = _derived(decoder, z, directions)
+    latent_dim = z.shape[1]
+    return Moments(
+        latent_dim * pushed.to(z.dtype).square().sum(2).mean(0),
+        latent_dim * pulled.to(z.dtype).square().sum(2).mean(0),
+    )
+
+
+def _derived(decoder: Decoder, z: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+    """`push_and_pull` of any decoder. The tangent map v -> Jv is linear, so its own vjp is J^T: all directions share
     one pass through the decoder, and only tangents are repeated."""
 
     def along(direction: Tensor) -> tuple[Tensor, Tensor]:
         pushed, pull, *_ = vjp(lambda tangent: jvp(decoder, (z,), (tangent,))[1], direction)  # J v
-        (pulled,) = pull(pushed)  # J^T J v
-        # The sums in z's precision: under autocast the derivatives are bfloat16.
-        return pushed.flatten(1).to(z.dtype).square().sum(1), pulled.to(z.dtype).square().sum(1)
+        return pushed.flatten(1), pull(pushed)[0]  # and J^T J v
 
-    trace, squared = vmap(along, in_dims=2)(directions)  # each [k, B]
-    latent_dim = z.shape[1]
-    return Moments(latent_dim * trace.mean(0), latent_dim * squared.mean(0))
+    pushed, pulled = vmap(along, in_dims=2)(directions)
+    return pushed, pulled

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 
 class Likelihood(Protocol):
-    def mean(self, output: Tensor) -> Tensor:
-        """E[x|z] from the decoder's output, any shape."""
+    @property
+    def link(self) -> tuple[nn.Module, ...]:
+        """Layers from the decoder's output to E[x|z], which act on each value alone."""
         ...
 
     def error(self, x: Tensor, output: Tensor) -> Tensor:
@@ -21,8 +22,7 @@ class Likelihood(Protocol):
 class Gaussian:
     """Fixed unit variance: the output is the mean, C the mean squared error (no factor 1/2)."""
 
-    def mean(self, output: Tensor) -> Tensor:
-        return output
+    link = ()
 
     def error(self, x: Tensor, output: Tensor) -> Tensor:
         return functional.mse_loss(output.float(), x)
@@ -31,8 +31,7 @@ class Gaussian:
 class Bernoulli:
     """The output holds logits, C is the mean binary cross-entropy in nats a value."""
 
-    def mean(self, output: Tensor) -> Tensor:
-        return output.sigmoid()
+    link = (nn.Sigmoid(),)
 
     def error(self, x: Tensor, output: Tensor) -> Tensor:
         return functional.binary_cross_entropy_with_logits(output.float(), x)

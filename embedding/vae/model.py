@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,13 @@ class FlatVAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """The mean of p(x|z), whose Jacobian is the metric's. z [B, n] -> [B, *shape]"""
-        return self.likelihood.mean(self.decoder(z))
+        mean: Tensor = self.mean_network(z)
+        return mean
+
+    @property
+    def mean_network(self) -> nn.Sequential:
+        """The layers of `decode`, which is how its derivative can be written out."""
+        return nn.Sequential(*cast(nn.Sequential, self.decoder.layers), *self.likelihood.link)
 
     def sample_prior(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw z from p(z). -> [count, n]; the generator's device must be the CPU."""

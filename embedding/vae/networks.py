@@ -137,8 +137,12 @@ class ConvolutionalDecoder(nn.Module):
         _unit_variance([*self.grow, *self.body], torch.randn(16, latent_dim))
 
     def forward(self, z: Tensor) -> Tensor:
-        images: Tensor = self.body(self.grow(z))
+        images: Tensor = self.layers(z)
         return images
+
+    @property
+    def layers(self) -> nn.Sequential:
+        return nn.Sequential(*self.grow, *self.body)
 
 
 class PerceptronDecoder(nn.Module):
@@ -151,8 +155,12 @@ class PerceptronDecoder(nn.Module):
         self.last = nn.Linear(widths[-1] if widths else latent_dim, math.prod(shape))
 
     def forward(self, z: Tensor) -> Tensor:
-        values: Tensor = self.last(self.body(z))
-        return values.reshape(*values.shape[:-1], *self.shape)
+        values: Tensor = self.layers(z)
+        return values
+
+    @property
+    def layers(self) -> nn.Sequential:
+        return nn.Sequential(*self.body, self.last, nn.Unflatten(-1, self.shape))
 
 
 def build_encoder(config: EncoderConfig, shape: Sequence[int], latent_dim: int) -> nn.Module:

@@ -20,6 +20,11 @@ def log_normal(value: Tensor, mean: Tensor | float, std: Tensor | float) -> Tens
     return (-0.5 * ((value - mean) / std) ** 2 - std.log() - 0.5 * math.log(2 * math.pi)).sum(-1)
 
 
+def log_normal_of_sample(noise: Tensor, std: Tensor) -> Tensor:
+    """`log_normal` at mean + std * noise, where the mean falls out. [..., n] -> [...]"""
+    return (-0.5 * noise.square() - std.log() - 0.5 * math.log(2 * math.pi)).sum(-1)
+
+
 class HierarchicalPrior(nn.Module):
     """p(z) with as many latents zeta as z has. Eq. 3 of the flat-manifold paper, Eq. 7 of Klushyn et al."""
 
@@ -42,7 +47,8 @@ class HierarchicalPrior(nn.Module):
         mean, std = self.proposal(z)
         zeta = mean + std * noise
         mean_z, std_z = self.conditional(zeta)
-        weights = log_normal(z, mean_z, std_z) + log_normal(zeta, 0.0, 1.0) - log_normal(zeta, mean, std)
+        standard = (-0.5 * zeta.square() - 0.5 * math.log(2 * math.pi)).sum(-1)  # log p(zeta)
+        weights = log_normal(z, mean_z, std_z) + standard - log_normal_of_sample(noise, std)
         return torch.logsumexp(weights, 0) - math.log(len(noise))
 
     def sample(self, noise: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from embedding.config import TrainingConfig, parse_config
 from embedding.training.constraint import Constraint
 from embedding.training.contrast import Pairs
-from embedding.training.objective import Noise, Objective, Terms, draw_noise
+from embedding.training.objective import Noise, NoiseSource, Objective, Terms
 from embedding.vae.model import FlatVAE
 
 CASES = [("absolute", "exact"), ("absolute", "directional"), ("relative", "directional"), ("relative", "exact")]
@@ -40,7 +40,7 @@ def inputs(config: TrainingConfig) -> tuple[Objective, Tensor, Noise, Pairs]:
     torch.manual_seed(0)
     objective = Objective(FlatVAE(config.model, SHAPE), config, bound=0.3)
     x = torch.rand(BATCH, *SHAPE)
-    noise = draw_noise(config, torch.Generator().manual_seed(1))
+    noise = NoiseSource(config).draw(1)
     halves = (torch.arange(BATCH) >= BATCH // 2).float()
     label = torch.arange(BATCH) % (BATCH // 2)
     same = (label[:, None] == label) & ~torch.eye(BATCH, dtype=torch.bool)
@@ -53,9 +53,13 @@ def step(module: torch.nn.Module, config: TrainingConfig, x: Tensor, noise: Nois
     loss, terms = module(x, noise, 0.05, pairs=pairs)
     loss.backward()
     constraint = Constraint(config.constraint, 0.3, initial_phase=False)
-    constraint.update(float(terms.error))
+    constraint.update(terms.error)
     gradients = {name.removeprefix("module."): p.grad for name, p in module.named_parameters()}
-    return {"gradients": gradients, "terms": dict(zip(Terms._fields, terms, strict=True)), "beta": constraint.beta}
+    return {
+        "gradients": gradients,
+        "terms": dict(zip(Terms._fields, terms, strict=True)),
+        "beta": float(constraint.beta),
+    }
 
 
 def work(rank: int, folder: str) -> None:

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import torch
 
 from embedding.config import ConstraintConfig
 from embedding.training.constraint import Constraint
@@ -30,7 +31,7 @@ def build(bound: float = 1.0, beta: float = 1e-6, main: bool = True, **config: o
 def test_one_update(beta: float, error: float, exponent: float) -> None:
     constraint = build(beta=beta)
     constraint.update(error)
-    assert constraint.beta == pytest.approx(beta * math.exp(exponent), rel=1e-12)
+    assert float(constraint.beta) == pytest.approx(beta * math.exp(exponent), rel=1e-12)
 
 
 @pytest.mark.parametrize(("beta", "error", "limit"), [(1e-8, 9.0, 1e-8), (99.99, 9.0, None), (1.01e-8, 9.0, 1e-8)])
@@ -52,14 +53,14 @@ def test_smoothing_starts_at_the_first_error() -> None:
     constraint = build(smoothing=0.9)
     for error in (2.0, 1.0, 0.0):
         constraint.update(error)
-    assert constraint.smoothed == pytest.approx(0.9 * (0.9 * 2.0 + 0.1 * 1.0) + 0.1 * 0.0)
+    assert float(constraint.smoothed) == pytest.approx(0.9 * (0.9 * 2.0 + 0.1 * 1.0) + 0.1 * 0.0)
 
 
 def test_initial_phase_ends_when_the_smoothed_error_is_under_the_bound() -> None:
     constraint = build(main=False, smoothing=0.5)
     seen = []
     for error in (3.0, 0.0, 0.0, 0.0):  # smoothed 3, 1.5, 0.75, 0.375
-        seen.append((constraint.initial_phase, constraint.weight, constraint.beta))
+        seen.append((bool(constraint.initial_phase), float(constraint.weight), float(constraint.beta)))
         constraint.update(error)
     # F has weight exactly 0 until the third update; beta waits at its start, and moves from the fourth on.
     assert seen == [(True, 0.0, 1e-6), (True, 0.0, 1e-6), (True, 0.0, 1e-6), (False, 1e-6, 1e-6)]
@@ -79,7 +80,7 @@ def test_initial_phase_can_be_cut_short() -> None:
         constraint.update(9.0)
         assert constraint.weight == 1e-5
     constraint.update(9.0)
-    assert (constraint.initial_phase, constraint.forced, constraint.weight) == (False, True, 1e-6)
+    assert (bool(constraint.initial_phase), bool(constraint.forced), float(constraint.weight)) == (False, True, 1e-6)
 
 
 def test_the_controller_finds_the_beta_that_meets_the_bound() -> None:
@@ -87,7 +88,7 @@ def test_the_controller_finds_the_beta_that_meets_the_bound() -> None:
     constraint = build(beta=1e-5, smoothing=0.9, rate=0.1)
     for _ in range(3000):
         constraint.update(0.5 + constraint.beta / 1e-3)
-    assert constraint.beta == pytest.approx(5e-4, rel=0.02)
+    assert float(constraint.beta) == pytest.approx(5e-4, rel=0.02)
 
 
 def test_state_goes_round() -> None:
@@ -96,5 +97,14 @@ def test_state_goes_round() -> None:
     constraint.update(0.4)
     other = build()
     other.load_state_dict(constraint.state_dict())
-    assert other.state_dict() == constraint.state_dict()
-    assert (other.beta, other.initial_phase, other.steps) == (constraint.beta, False, 2)
+    assert all(torch.equal(value, constraint.state_dict()[name]) for name, value in other.state_dict().items())
+    assert (float(other.beta), bool(other.initial_phase), int(other.steps)) == (float(constraint.beta), False, 2)
+
+
+@pytest.mark.parametrize("error", [math.nan, math.inf])
+def test_an_error_that_is_not_finite_changes_nothing(error: float) -> None:
+    constraint = build()
+    constraint.update(0.4)
+    before = constraint.state_dict()
+    constraint.update(error)
+    assert all(torch.equal(value, before[name]) for name, value in constraint.state_dict().items())

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from embedding.config import TrainingConfig, parse_config
 from embedding.errors import InputError
-from embedding.training.objective import Noise, Objective, draw_noise
+from embedding.training.objective import Noise, NoiseSource, Objective
 from embedding.vae.flatness import flatness_penalty, haar_directions
 from embedding.vae.model import FlatVAE
 from embedding.vae.prior import log_normal
@@ -36,7 +36,7 @@ def build(**overrides: object) -> tuple[Objective, Tensor, Noise]:
     config = build_config(**overrides)
     torch.manual_seed(0)
     model = FlatVAE(config.model, (10,)).double()
-    noise = draw_noise(config, torch.Generator().manual_seed(0))
+    noise = NoiseSource(config).draw(0)
     return Objective(model, config, bound=0.5), torch.rand(BATCH, 10).double(), Noise(*(n.double() for n in noise))
 
 
@@ -100,7 +100,7 @@ def test_a_step_is_a_function_of_its_noise() -> None:
 
 def test_noise_falls_into_parts() -> None:
     config = build_config()
-    noise = draw_noise(config, torch.Generator().manual_seed(0))
+    noise = NoiseSource(config).draw(0)
     parts = [noise.part(rank, 3) for rank in range(3)]
     for name, whole in noise._asdict().items():
         axis = 1 if name == "zeta" else 0

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+from torch import nn
 from torch.distributions import Independent, Normal, kl_divergence
 
 from embedding.config import PriorConfig
@@ -89,5 +90,5 @@ def test_likelihoods_are_means_over_values() -> None:
     assert float(gaussian.error(x, output)) == (0 + 1 + 1 + 4) / 4
     expected = (2 * math.log(2) + math.log1p(math.exp(-2)) + math.log1p(math.exp(1))) / 4
     assert math.isclose(float(bernoulli.error(x, output)), expected, rel_tol=1e-6)
-    assert torch.equal(gaussian.mean(output), output)
-    assert torch.equal(bernoulli.mean(output), output.sigmoid())
+    assert torch.equal(nn.Sequential(*gaussian.link)(output), output)
+    assert torch.equal(nn.Sequential(*bernoulli.link)(output), output.sigmoid())
