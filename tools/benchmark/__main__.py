@@ -2,7 +2,7 @@
 
     python -m tools.benchmark [--peers] [--sizes 10,30,100] [--out DIR]
     python -m tools.benchmark accuracy --root MOT16 --det sdp.txt [--seq NAME ...] [--descriptor NAME ...] [--peers]
-    python -m tools.benchmark training
+    python -m tools.benchmark training [--device cuda] [--batch N] [--set KEY=VALUE ...]
     python -m tools.benchmark embedding [--out DIR]
 
 CPU time a frame, one thread: median and 95th percentile. A ratio is the peer's median over that of our faithful preset
@@ -33,7 +33,7 @@ from tools.benchmark.peers import FLOOR, Contender, ours, peers
 from tools.benchmark.stream import DIMENSION, stream
 from tracker import InputError
 
-MANY_VALUES = "--seq", "--descriptor"  # options that take several
+MANY_VALUES = "--seq", "--descriptor", "--set"  # options that take several
 WARM_UP, MEASURED = 120, 100  # frames; a gallery of 100 is full by then
 WARM_UP_SECONDS, MEASURED_SECONDS = 20.0, 10.0  # CPU seconds after which a slow tracker has to do
 MIN_MEASURED = 10  # frames, however slow
@@ -176,13 +176,16 @@ def main(
     det: Annotated[str, typer.Option(help="Their detections.")] = "det.txt",
     seq: Annotated[list[str] | None, typer.Option(help="Sequences to score on, all by default.")] = None,
     descriptor: Annotated[list[str] | None, typer.Option(help="Score with the features of each, too.")] = None,
+    device: Annotated[str, typer.Option(help="training: cpu or cuda.")] = "cpu",
+    batch: Annotated[int | None, typer.Option(help="training: observations a step.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="training: KEY=VALUE of the models'.")] = None,
 ) -> None:
     """Measure, print, and keep the table, the numbers and a plot of speed."""
     warnings.filterwarnings("ignore")  # the peers'
     if what == "update":
         benchmark_update(with_peers, sizes, out)
     elif what == "training":
-        benchmark_training()
+        benchmark_training(device, batch, settings or [])
     elif what == "embedding":
         from tools.benchmark.embedding import benchmark_embedding
 
@@ -230,23 +233,32 @@ def write(timings: list[Timing], out: Path) -> None:
         plot(timings, path)
 
 
-def benchmark_training() -> None:
-    """Print what the flatness penalty costs in training, estimator by estimator."""
+def benchmark_training(device: str, batch: int | None, settings: list[str]) -> None:
+    """Print what a training step costs, and what the flatness penalty adds to it, estimator by estimator."""
     from embedding.config import load_config
     from tools.benchmark.training_cost import training_cost
 
-    table = Table(title="one training step, one thread, as ratios to the step without the penalty")
-    for column in ("model", "batch", "estimator", "seconds", "time", "MB", "memory"):
+    where = f"{device}, one thread" if device == "cpu" else device
+    table = Table(title=f"one training step, {where}; x: times the step without the penalty")
+    for column in ("model", "batch", "estimator", "steps/s", "crops/s", "x", "MB", "x", "operations", "launches"):
         table.add_column(column, justify="left" if column in ("model", "estimator") else "right")
+    table.add_column("waits", justify="right")
+    table.add_column("busy", justify="right")
+    gpu = device != "cpu"
     for name in ("mot16-lite", "mot16"):
-        config = load_config(name)
+        config = load_config(name, [f"device={device}", *settings])
         # The whole Jacobian of a full batch takes minutes a step and more memory than a laptop has.
-        for batch, estimators in ((config.batch, ("directional",)), (4, ("exact", "finite_difference"))):
-            for cost in training_cost(config, ("none", *estimators), batch=batch):
-                times = f"{cost.seconds:.2f}", f"{cost.time_ratio:.2f}x"
-                sizes = f"{cost.memory / 1e6:.0f}", f"{cost.memory_ratio:.2f}x"
-                table.add_row(name, str(batch), cost.estimator, *times, *sizes)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+        few = 32 if gpu else 4
+        for size, estimators in ((batch or config.batch, ("directional",)), (few, ("exact", "finite_difference"))):
+            for cost in training_cost(config, ("none", *estimators), batch=size, steps=50 if gpu else 3):
+                step = cost.step
+                table.add_row(
+                    *(name, str(size), cost.estimator, f"{1 / step.seconds:.2f}", f"{size / step.seconds:.0f}"),
+                    *(f"{cost.time_ratio:.2f}", f"{step.memory / 1e6:.0f}", f"{cost.memory_ratio:.2f}"),
+                    *(str(step.operations), str(step.launches), str(step.asked)),
+                    f"{step.busy:.0%}" if gpu else "",
+                )
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 if __name__ == "__main__":
