@@ -231,3 +231,14 @@ def test_the_closed_form_without_eigenvectors(tmp_path: Path, kind: str, opset: 
     assert Descriptor.load(str(tmp_path / "closed.onnx"), device="cpu").dimension == 128
     with pytest.raises(InputError, match="has no convolutions"):
         export_onnx("default", tmp_path / "small.onnx", int8=True)
+
+
+@pytest.mark.slow
+def test_the_network_at_the_paper_s_size_is_exported(tmp_path: Path) -> None:
+    """What ships in parts is one file of ONNX, with the terms of its data."""
+    report = export_onnx("mot16", tmp_path / "mot16.onnx")
+    assert report.smallest_cosine > 0.9999
+    assert report.difference < 1e-4
+    described = OnnxDescriptor(tmp_path / "mot16.onnx", "cpu")(CROPS[2], [[0, 0, 64, 64]])
+    assert described.shape == (1, 128) and np.isfinite(described).all()
+    assert "non-commercial" in metadata(tmp_path / "mot16.onnx")["licence"]

@@ -246,7 +246,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
 
 
 # The first five of 128 numbers of two boxes in a rendered image, at unit length. The second is of the model that has
-# not seen MOT16-11.
+# not seen MOT16-11, the third the one of VGG16's full width, in parts.
 PINNED = {
     "mot16-lite": [
         [0.1867, -0.1813, 0.0560, 0.0984, -0.0892],
@@ -255,6 +255,10 @@ PINNED = {
     "mot16-lite-heldout": [
         [0.1629, 0.0080, -0.0104, 0.1004, -0.0294],
         [0.0220, 0.0529, -0.1032, 0.1132, -0.0747],
+    ],
+    "mot16": [
+        [0.0983, -0.0457, 0.0343, 0.3245, 0.0496],
+        [0.0587, 0.0769, -0.0339, 0.2457, 0.1132],
     ],
 }
 
@@ -271,3 +275,11 @@ def test_what_ships_gives_these_features(name: str) -> None:
     assert features.shape == (2, describe.dimension) == (2, 128)
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     np.testing.assert_allclose(features[:, :5], PINNED[name], atol=1e-3)
+
+
+def test_two_loads_of_the_full_width_give_the_same_bytes() -> None:
+    """Half precision on disk, in parts: nothing of it may depend on the load."""
+    first, second = (Descriptor.load("mot16", "cpu") for _ in range(2))
+    boxes = np.array([[10.0, 20, 50, 100], [60, 10, 100, 90]])
+    assert first.name == second.name
+    assert first(IMAGE, boxes).tobytes() == second(IMAGE, boxes).tobytes()

@@ -33,6 +33,8 @@ def test_where_there_is_nothing_to_choose(scores: dict[str, dict[str, float]], s
         ("colour", "MOT16-09", False),
         ("mot16-lite-heldout", "MOT16-09", True),
         ("mot16-lite-heldout", "MOT16-11", False),
+        ("mot16", "MOT16-09", True),
+        ("mot16", "MOT16-11", False),
         ("default+0.7*mot16-lite-heldout", "MOT16-09", True),  # a part of it has
     ],
 )
