@@ -171,7 +171,9 @@ def _loop(run: Run, data: DataSet, log: RunLog) -> None:
             noise = source.draw(number_of(config.seed, 0, run.step)).part(process.rank, process.count)
             terms = take(feed.at(run.step), noise, due, _may_be_penalised(run))
             back.post(_told(run, terms.error))
-            _learn(run, back.read())
+            initial_phase, gap, error = back.read()
+            run.initial_phase = bool(initial_phase)
+            _require_gradients(run, gap, error)
             run.step += 1
             run.seconds += time.perf_counter() - began
             log.advance(run.step)
@@ -182,7 +184,8 @@ def _loop(run: Run, data: DataSet, log: RunLog) -> None:
             if run.step % config.checkpoint_every == 0 or run.seconds - saved >= 60 * config.checkpoint_minutes:
                 run.save()
                 saved = run.seconds
-    _learn(run, back.read(late=0))
+    _, gap, error = back.read(late=0)
+    _require_gradients(run, gap, error)
     run.save()
 
 
@@ -197,12 +200,8 @@ def _may_be_penalised(run: Run) -> bool:
     return config.flatness.mode == "relative" or config.constraint.initial_beta > 0 or not run.initial_phase
 
 
-def _learn(run: Run, told: list[float] | None) -> None:
-    """What the device said of an earlier step."""
-    if told is None:
-        return
-    initial_phase, gap, error = told
-    run.initial_phase = bool(initial_phase)
+def _require_gradients(run: Run, gap: float, error: float) -> None:
+    """TrainingError where the device has given up on too many steps, of which the host hears a step late."""
     if gap >= LARGEST_GAP:
         raise TrainingError(
             f"step {run.step}: {LARGEST_GAP} steps in a row without a finite gradient (C {error:.3g}): lower "

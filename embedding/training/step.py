@@ -115,7 +115,8 @@ class Step:
             measure: compute R, c^2 and rel even where they have no weight.
             penalised: whether the penalty may have a weight.
         """
-        kind = (measure, penalised)
+        penalised = penalised and self._config.flatness.weight > 0
+        kind = (measure and not penalised, penalised)  # what is penalised is measured anyway
         if not self._records:
             return self._eager(batch, noise, *kind)
         if kind in self._recorded:
@@ -198,10 +199,8 @@ class Readback:
             self._arrived[slot].record()
         self._posted += 1
 
-    def read(self, late: int = 1) -> list[float] | None:
-        """The numbers posted last but `late`, waiting for them; None where there are none."""
-        if self._posted <= late:
-            return None
+    def read(self, late: int = 1) -> list[float]:
+        """The numbers posted last but `late`, waiting for them."""
         slot = (self._posted - 1 - late) % 2
         if self._arrived:
             self._arrived[slot].synchronize()

@@ -109,6 +109,41 @@ def test_a_longer_run_goes_on_from_a_shorter_one(uninterrupted: Path, tmp_path: 
     assert same(weights(tmp_path), weights(uninterrupted))
 
 
+@pytest.mark.parametrize("stop", [49, 50, 51])
+def test_a_resumed_run_meets_the_end_of_the_initial_phase_in_the_same_step(stop: int, tmp_path: Path) -> None:
+    """The host hears a step late that the phase is over, and until then spares the penalty; so also after a kill."""
+    settings: dict[str, Any] = {
+        "constraint": {"bound": 1e-9, "max_initial_steps": 50},
+        "flatness": {**SMALL["flatness"], "mode": "absolute"},
+        "log_every": 1000,
+    }
+    train(small(steps=stop, **settings), tmp_path / "cut", progress=False)
+    train(small(steps=60, **settings), tmp_path / "cut", resume=True, progress=False)
+    train(small(steps=60, **settings), tmp_path / "whole", progress=False)
+    assert same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
+    assert rows(tmp_path / "whole")[-1]["phase"] == "forced"
+
+
+def test_a_run_ends_with_its_time(tmp_path: Path) -> None:
+    config = small(steps=10**6, minutes=0.02, log_every=10**6, optimiser={"final_learning_rate": 0.01})
+    train(config, tmp_path, progress=False)
+    (last,) = rows(tmp_path)
+    assert 1.2 <= float(last["seconds"]) < 20
+    assert float(last["learning_rate"]) == pytest.approx(1e-6)  # decayed to the end of the time
+    assert float(last["c"]) > 0  # measured, though nothing was due by steps
+    before = weights(tmp_path)
+    train(config, tmp_path, resume=True, progress=False)
+    assert len(rows(tmp_path)) == 1
+    assert same(weights(tmp_path), before)
+
+
+def test_a_checkpoint_is_written_by_the_clock_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = []
+    monkeypatch.setattr(training.Run, "save", lambda run: saved.append(run.step))
+    train(small(steps=5, checkpoint_every=1000, checkpoint_minutes=1e-9), tmp_path, progress=False)
+    assert saved == [1, 2, 3, 4, 5, 5]
+
+
 def test_resuming_a_finished_run_changes_nothing(uninterrupted: Path) -> None:
     before = weights(uninterrupted)
     train(small(), uninterrupted, resume=True, progress=False)
