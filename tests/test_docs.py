@@ -35,7 +35,7 @@ OTHERS = {  # programs that are not ours, and tasks of the shell
 }  # fmt: skip
 MANY_VALUES = {  # of modules of `tools`, as they tell `run_command`
     "tools.benchmark": ("--seq", "--descriptor"),
-    "tools.paper": ("--seq", "--det", "--descriptor"),
+    "tools.paper": ("--seq", "--det", "--descriptor", "--exclude", "--set"),
 }
 FOREIGN_SCRIPTS = ("tools/export_onnx.py",)  # of other people's checkouts
 

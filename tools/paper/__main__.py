@@ -6,6 +6,9 @@ Trains what is missing, measures, draws DIR/figureNN-*.png and writes DIR/NAME.j
 `python -m tools.paper table2 --root MOT16 --seq all --det poi.npy --out DIR` tracks with each preset and descriptor.
 They write DIR/NAME.json and DIR/NAME.md; the first draws a map of each descriptor, rows of nearest neighbours and
 spectra, the last bars, an occlusion as a film strip and, with --sweep, IDF1 over the threshold.
+
+`python -m tools.paper mot16 --crops FILE --out DIR [--minutes M] [--jobs N] [--root MOT16]` trains the paper's four
+models of person crops at full size in a given time, and measures them as the other two do.
 """
 
 from __future__ import annotations
@@ -28,11 +31,25 @@ if TYPE_CHECKING:
     from tools.paper.bench import Bench
 
 
+# Options of mot16
+Crops = Annotated[Path, typer.Option(help="mot16: a pack of `flatsort crops`")]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(help="mot16: sequences of the pack to hold out; default those of --seq that it has"),
+]
+Minutes = Annotated[float, typer.Option(help="mot16: of training, for all models together")]
+Jobs = Annotated[int, typer.Option(help="mot16: models trained side by side")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="mot16: override keys of configs/embedding/mot16.yaml"),
+]
+
+
 def main(
     experiment: Annotated[str, typer.Argument(help=f"{', '.join((*EXPERIMENTS, *ON_DATA))}, or all that need no data")],
     out: Annotated[Path, typer.Option(help="folder of figures, JSON files and trained models")],
     quick: Annotated[bool, typer.Option("--quick", help="small sizes, to see that everything runs")] = False,
-    root: Annotated[Path | None, typer.Option(help="descriptors, table2: folder of sequences, as for `track`")] = None,
+    root: Annotated[Path | None, typer.Option(help="of those on data: folder of sequences, as for `track`")] = None,
     seq: Annotated[list[str] | None, typer.Option(help="the same: names under --root; default MOT16-11")] = None,
     det: Annotated[
         list[str] | None,
@@ -54,6 +71,11 @@ def main(
     adapt_minutes: Annotated[
         float, typer.Option(help="table2: CPU minutes of adaptation to each sequence; 0 for none")
     ] = Data.adapt_minutes,
+    crops: Crops = Data.crops,
+    exclude: Exclude = None,
+    minutes: Minutes = Data.minutes,
+    jobs: Jobs = Data.jobs,
+    set_: Set = None,
 ) -> None:
     """Train what is missing, measure and draw."""
     warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)  # torch's own use of it
@@ -66,6 +88,11 @@ def main(
         supervised=supervised,
         sweep=sweep,
         adapt_minutes=adapt_minutes,
+        crops=crops,
+        exclude=tuple(exclude or ()),
+        minutes=minutes,
+        jobs=jobs,
+        set=tuple(set_ or ()),
     )
     try:
         run(experiment, out, quick, data)
@@ -99,9 +126,13 @@ def _measure(name: str, bench: Bench, data: Data) -> dict[str, Any]:
         from tools.paper.table2 import experiment
 
         return experiment.run(bench, data)
+    if name == "mot16":
+        from tools.paper.mot16 import experiment as mot16
+
+        return mot16.run(bench, data)
     figures: dict[str, Any] = importlib.import_module(EXPERIMENTS[name]).run(bench)
     return figures
 
 
 if __name__ == "__main__":
-    run_command(main, "paper", many_values=("--seq", "--det", "--descriptor"))
+    run_command(main, "paper", many_values=("--seq", "--det", "--descriptor", "--exclude", "--set"))

@@ -36,7 +36,14 @@ TITLES = {
     "fixed_scale": "c² = 1",
 }
 QUICK = ["steps=60", "batch=32", "log_every=30", "model.prior.samples=2"]
-INDIFFERENT = {"device", "threads", "log_every", "checkpoint_every", "tensorboard"}  # to a run's result
+INDIFFERENT = {
+    "device",
+    "threads",
+    "log_every",
+    "checkpoint_every",
+    "checkpoint_minutes",
+    "tensorboard",
+}  # to a run's result
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ EXPERIMENTS = {
     "ablations": "tools.paper.ablations",
 }
 
-# Measured on sequences under --root. No part of `all`.
-ON_DATA = ("descriptors", "table2")
+# On sequences under --root, mot16 on a pack of crops. No part of `all`.
+ON_DATA = ("descriptors", "table2", "mot16")
 
 
 @dataclass(frozen=True)
@@ -30,3 +30,8 @@ class Data:
     supervised: Path | None = None
     sweep: bool = False
     adapt_minutes: float = 4.0
+    crops: Path = Path("output/crops.npy")
+    exclude: tuple[str, ...] = ()
+    minutes: float = 60.0
+    jobs: int = 1
+    set: tuple[str, ...] = ()

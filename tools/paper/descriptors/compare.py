@@ -259,6 +259,11 @@ HEADER = ["descriptor", "rank-1", "mAP", "AUC", "TA@1 %", "rank-1 off", "mAP off
 ALL_HEADER = ["descriptor", "form", "metric", *HEADER[1:]]
 MODEL_HEADER = ["model", "unexplained", "rel", "dimension", "c", "condition", "of the top 90 %", "active", "F, nats"]
 COLUMNS = ("rank1", "mean_average_precision", "auc", "true_accepts")
+MODELS_EXPLAINED = (
+    "Unexplained: squared error of the reconstruction over the crops' variance. rel: relative spread of the metric's "
+    "eigenvalues. Dimension: n / (1 + rel). c: length in observation space of a unit step. Condition: median over "
+    "latents. F: of the training's last batch."
+)
 
 
 def cosine_rows(descriptors: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
@@ -309,7 +314,7 @@ def markdown(figures: Mapping[str, Any]) -> str:
     descriptors = figures["descriptors"]
     parts = [
         "# Appearance descriptors",
-        _protocol(figures),
+        protocol(figures),
         "## By cosine, centred",
         "In the columns `off` the gallery leaves out the query's own tracklet.",
         table(HEADER, cosine_rows(descriptors)),
@@ -329,20 +334,23 @@ def markdown(figures: Mapping[str, Any]) -> str:
     if models := model_rows(descriptors):
         parts += [
             "## Models",
-            "Unexplained: squared error of the reconstruction over the crops' variance. rel: relative spread of the "
-            "metric's eigenvalues. Dimension: n / (1 + rel). c: length in observation space of a unit step. Condition: "
-            "median over latents. F: of the training's last batch.",
+            MODELS_EXPLAINED,
             table(MODEL_HEADER, models),
         ]
     return "\n\n".join(parts) + "\n"
 
 
-def _protocol(figures: Mapping[str, Any]) -> str:
-    crops = f"{figures['crops']} ground-truth crops of {figures['people']} people"
+def protocol(figures: Mapping[str, Any]) -> str:
+    """How the crops were chosen, and what a query is compared with.
+
+    Args:
+        figures: of a comparison; a `visibility` of None says that the crops are those of detections.
+    """
+    box = "detections" if figures["visibility"] is None else "ground-truth crops"
+    crops = f"{figures['crops']} {box} of {figures['people']} people"
     where = f"{', '.join(figures['sequences'])}, every {figures['every']} frames"
-    kind = (
-        f"at least {figures['visibility']:.0%} visible, {figures['on_tracklet']:.0%} on a tracklet of {figures['det']}"
-    )
+    seen = "" if figures["visibility"] is None else f"at least {figures['visibility']:.0%} visible, "
+    kind = f"{seen}{figures['on_tracklet']:.0%} on a tracklet of {figures['det']}"
     return f"{crops}: {where}, {kind}. A query's gallery: crops of its sequence {figures['gap']} frames away or more."
 
 

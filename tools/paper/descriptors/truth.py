@@ -76,7 +76,7 @@ def run(
 
     if every < 1:
         raise InputError(f"--every {every}: expected a number of frames from 1")
-    truths = [read_truth(video, _first_of(det, video), every) for video in find_sequences(names, root)]
+    truths = [read_truth(video, first_of(det, video), every) for video in find_sequences(names, root)]
     compared = descriptors.load_compared(specs or descriptors.shipped())
     describers: dict[str, tuple[str, Describe]] = {CROPS: (CROPS, cut)}
     describers |= {one.label: (one.describe.name, one.describe) for one in compared}
@@ -91,7 +91,7 @@ def run(
     return descriptors.run(bench, columns.pop(CROPS), label_crops(truths), compared, columns, about)
 
 
-def _first_of(names: Sequence[str], video: Video) -> str:
+def first_of(names: Sequence[str], video: Video) -> str:
     """The first of several files of detections that a sequence has; the last, to be missed by name, if it has none."""
     for name in names[:-1]:
         with suppress(InputError):

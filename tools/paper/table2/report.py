@@ -64,14 +64,15 @@ def lines(rows: Sequence[Mapping[str, Any]], sequence: str = OVERALL) -> list[li
     table = []
     for row in rows:
         cells = [row["tracker"], row["descriptor"] or "-"]
-        cells += [_text(column, row["scores"][sequence][column]) for column in COLUMNS]
+        cells += [cell(column, row["scores"][sequence][column]) for column in COLUMNS]
         name = counterpart(row) if sequence == OVERALL else None
         published = PUBLISHED.get(name or "", {})
-        table.append([*cells, name or "", *(_text(column, published.get(column)) for column in PUBLISHED_COLUMNS)])
+        table.append([*cells, name or "", *(cell(column, published.get(column)) for column in PUBLISHED_COLUMNS)])
     return table
 
 
-def _text(column: str, value: float | None) -> str:
+def cell(column: str, value: float | None) -> str:
+    """A value as its column shows it; empty where there is none."""
     if value is None:
         return ""
     return f"{value:.2f}" if column == "FAR" else f"{value:.1f}" if column in PERCENT else f"{value:.0f}"

@@ -31,11 +31,15 @@ SORT_AGES = (1, 30)  # frames: SORT's own, and DeepSORT's
 
 FILE, SUPERVISED, ADAPTED = "file", "supervised", "adapted"
 BASE = "mot16-lite-heldout"  # what is adapted to each sequence
-MODELS = {  # label -> what Descriptor.load takes; embedding/weights/README.md trains the paper's
+PAPERS = {  # label -> what Descriptor.load takes, unless --descriptor LABEL=SPEC names another; trained where needed:
+    # embedding/weights/README.md for a CPU, `tools.paper mot16` at full size
     "VHP-VAE": "runs/vhp_vae",
     "VHP-FMVAE 300": "runs/vhp_fmvae300",
     "VHP-FMVAE 3000": "runs/vhp_fmvae3000",
     "VHP-FMVAE scale-free": "runs/vhp_fmvae",
+}
+MODELS = {
+    **PAPERS,
     "default": "default",
     "held out": BASE,
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from embedding.progress import progress_shown
 from tools.paper.nested import learnt_from
 from tools.paper.table2.features import described, useless
-from tools.paper.table2.rows import ADAPTED, BASE, BASELINES, FILE, LABELS, MODELS, SUPERVISED, Input
+from tools.paper.table2.rows import ADAPTED, BASE, BASELINES, FILE, LABELS, MODELS, PAPERS, SUPERVISED, Input
 from tracker.errors import InputError
 from tracker.footage.adapt import adapted_weights
 from tracker.footage.adapt import describe as describe_adaptation
@@ -44,7 +44,8 @@ def load_describers(
     """Descriptors by label: the paper's, ours, baselines, the supervised network and the user's own.
 
     Args:
-        descriptors: LABEL=SPEC, where SPEC is what `Descriptor.load` takes; or SPEC alone.
+        descriptors: LABEL=SPEC, where SPEC is what `Descriptor.load` takes; or SPEC alone. The label of one of the
+            paper's models says where that model lies.
         supervised: a network's .onnx file.
 
     Returns:
@@ -58,13 +59,14 @@ def load_describers(
     asked = dict([(SUPERVISED, str(supervised))] if supervised else [])
     for text in descriptors:
         label, spec = _parse(text)
-        if label in asked or label in LABELS:
+        if label in asked or label in set(LABELS) - set(PAPERS):
             raise InputError(f"--descriptor {text}: {label!r} is taken, expected LABEL=SPEC with another label")
         asked[label] = spec
     found: dict[str, DescribesBoxes] = {label: Descriptor.load(spec) for label, spec in asked.items()}
-    ours = {label: _load_or_why(spec) for label, spec in {**MODELS, **BASELINES}.items()}
+    specs = {**MODELS, **BASELINES, **asked}
+    ours = {label: _load_or_why(spec) for label, spec in specs.items() if label not in asked}
     found |= {label: one for label, one in ours.items() if not isinstance(one, str)}
-    seen = {label: learnt_from(spec) for label, spec in {**asked, **MODELS, **BASELINES}.items() if label in found}
+    seen = {label: learnt_from(spec) for label, spec in specs.items() if label in found}
     return found, {label: why for label, why in ours.items() if isinstance(why, str)}, seen
 
 
