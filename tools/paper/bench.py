@@ -39,6 +39,8 @@ QUICK = ["steps=60", "batch=32", "log_every=30", "model.prior.samples=2"]
 INDIFFERENT = {
     "device",
     "threads",
+    "compile",
+    "cuda_graph",
     "log_every",
     "checkpoint_every",
     "checkpoint_minutes",
