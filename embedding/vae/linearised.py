@@ -28,7 +28,10 @@ def is_written_out(decoder: object) -> TypeGuard[nn.Sequential]:
 
 def _is_known(layer: nn.Module) -> bool:
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-        return layer.groups == 1 and set(layer.dilation) == {1} and not isinstance(layer.padding, str)
+        plain = layer.groups == 1 and set(layer.dilation) == {1} and layer.padding_mode == "zeros"
+        return plain and not isinstance(layer.padding, str)
+    if isinstance(layer, nn.Softplus):
+        return layer.beta == 1
     return isinstance(layer, nn.Unflatten | nn.Flatten | nn.Linear) or type(layer) in POINTWISE
 
 
