@@ -14,6 +14,8 @@ Neither has anything to learn. What is learnt is which of their directions tell 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -82,7 +84,7 @@ class ColourWords:
     def __init__(self, words: FloatArray) -> None:
         self.words = words
         self.dimension = self.size(len(words))
-        self.nearest, self.share = self._table()
+        self.nearest, self.share = _assignments(np.ascontiguousarray(words, np.float32).tobytes())
         middle = (np.arange(BANDS) + 0.5) * ROWS / BANDS
         triangle = 1 - np.abs(np.arange(ROWS) + 0.5 - middle[:, None]) * BANDS / ROWS / 2
         triangle = np.maximum(triangle, 0)
@@ -93,17 +95,6 @@ class ColourWords:
     def size(words: int) -> int:
         """D, of that many words."""
         return BANDS * words
-
-    def _table(self) -> tuple[NDArray[np.int32], FloatArray]:
-        """The nearest words of each colour of a coarse cube, and their shares: [LEVELS ** 3, NEAREST] both."""
-        level = ((np.arange(self.LEVELS) + 0.5) / self.LEVELS).astype(np.float32)
-        cube = np.stack(np.meshgrid(level, level, level, indexing="ij"), axis=-1).reshape(-1, 3)
-        colours = lab(cube) * np.array([self.BRIGHTNESS, 1, 1], np.float32)
-        squares = ((colours[:, None] - self.words) ** 2).sum(axis=2)
-        nearest = np.ascontiguousarray(np.argsort(squares, axis=1, kind="stable")[:, : self.NEAREST], np.int32)
-        near = np.take_along_axis(squares, nearest, axis=1)
-        share = np.exp(-(near - near[:, :1]) / (2 * self.SIGMA**2))
-        return nearest, np.ascontiguousarray(share / share.sum(axis=1, keepdims=True), np.float32)
 
     def __call__(self, pixels: FloatArray) -> FloatArray:
         """`prepared` crops [N, 64, 32, 3] -> [N, dimension] of unit length in each stripe."""
@@ -118,6 +109,26 @@ class ColourWords:
         )
         of_row = counts.reshape(count, ROWS, len(self.words)).astype(np.float32)
         return np.sqrt(self.stripes @ of_row).reshape(count, self.dimension)
+
+
+@lru_cache(4)  # a tenth of a second, which who loads a descriptor for each of many short videos pays once
+def _assignments(words: bytes) -> tuple[NDArray[np.int32], FloatArray]:
+    """The nearest words of each colour of a coarse cube, and their shares: [LEVELS ** 3, NEAREST] both.
+
+    Args:
+        words: [W, 3] in (0.6 L, a, b), the bytes of its float32.
+    """
+    levels, nearby = ColourWords.LEVELS, ColourWords.NEAREST
+    level = ((np.arange(levels) + 0.5) / levels).astype(np.float32)
+    cube = np.stack(np.meshgrid(level, level, level, indexing="ij"), axis=-1).reshape(-1, 3)
+    colours = lab(cube) * np.array([ColourWords.BRIGHTNESS, 1, 1], np.float32)
+    squares = ((colours[:, None] - np.frombuffer(words, np.float32).reshape(-1, 3)) ** 2).sum(axis=2)
+    nearest = np.ascontiguousarray(np.argsort(squares, axis=1, kind="stable")[:, :nearby], np.int32)
+    near = np.take_along_axis(squares, nearest, axis=1)
+    share = np.exp(-(near - near[:, :1]) / (2 * ColourWords.SIGMA**2))
+    share = np.ascontiguousarray(share / share.sum(axis=1, keepdims=True), np.float32)
+    nearest.flags.writeable = share.flags.writeable = False  # several descriptors hold them
+    return nearest, share
 
 
 class StripeGaussians:

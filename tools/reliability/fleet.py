@@ -46,12 +46,14 @@ class Run:
 
     Attributes:
         seconds, cpu: of the clock; of all processes that took part, Ray's own too.
+        kinds: `cpu` of the command, of Ray's workers and of Ray itself.
         written: result -> how many times it was put in place.
         said: what the command printed.
     """
 
     seconds: float = 0.0
     cpu: float = 0.0
+    kinds: dict[str, float] = field(default_factory=dict)
     written: dict[str, int] = field(default_factory=dict)
     said: str = ""
 
@@ -194,7 +196,7 @@ def _track(
             beside(time.monotonic() - started)
             meter.look()
             time.sleep(0.05)
-        run.seconds, run.cpu = time.monotonic() - started, meter.seconds
+        run.seconds, run.cpu, run.kinds = time.monotonic() - started, meter.seconds, meter.by_kind()
     run.said = (place / f"{name}.log").read_text()
     if process.poll() != 0:
         process.kill()
@@ -204,9 +206,11 @@ def _track(
 
 
 def _compare(name: str, run: Run, two: Run) -> Run:
+    kinds = ", ".join(f"{kind} {seconds:.1f}" for kind, seconds in sorted(run.kinds.items()))
     say(
         f"{name}: {run.seconds:.1f} s, {run.cpu:.1f} CPU s; against --jobs 2 {run.seconds / two.seconds:.2f} of the "
-        f"time, {run.cpu / two.cpu:.2f} of the CPU; load {os.getloadavg()[0]:.1f}"
+        f"time, {run.cpu / two.cpu:.2f} of the CPU ({kinds}); "
+        f"load {os.getloadavg()[0]:.1f}"
     )
     return run
 
@@ -250,6 +254,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._seen: dict[int, float] = {}
+        self._kinds: dict[int, str] = {}
         self.look()
         self._before = dict(self._seen)
 
@@ -259,8 +264,29 @@ class Meter:
         for one in _descendants():
             with suppress(psutil.Error):
                 self._seen[one.pid] = sum(one.cpu_times()[:2])
+                if self._kinds.get(one.pid) != WORKERS:
+                    self._kinds[one.pid] = _kind(_title(one))
 
     @property
     def seconds(self) -> float:
         """Since it was made, up to the last look."""
-        return sum(seconds - self._before.get(pid, 0.0) for pid, seconds in self._seen.items())
+        return sum(self.by_kind().values())
+
+    def by_kind(self) -> dict[str, float]:
+        """The same for each kind of process."""
+        spent: dict[str, float] = {}
+        for pid, seconds in self._seen.items():
+            kind = self._kinds[pid]
+            spent[kind] = spent.get(kind, 0.0) + seconds - self._before.get(pid, 0.0)
+        return spent
+
+
+COMMAND, WORKERS, DAEMONS = "the command", "workers", "Ray itself"
+
+
+def _kind(title: str) -> str:
+    """What a process is for, by how it was started."""
+    if title.startswith(("ray::IDLE", "ray::perform")) or "default_worker.py" in title:
+        return WORKERS
+    is_rays = title.startswith("ray::") or "site-packages/ray/" in title
+    return DAEMONS if is_rays else COMMAND
