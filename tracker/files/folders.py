@@ -38,7 +38,9 @@ def hidden_folder(out: Path) -> Iterator[Path]:
         _remove_abandoned(out, folder)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from error
-    descriptor = _held(folder)
+    descriptor = None
+    with suppress(OSError):  # a file system without locks
+        descriptor = held(folder)
     try:
         yield folder
     finally:
@@ -47,8 +49,12 @@ def hidden_folder(out: Path) -> Iterator[Path]:
             os.close(descriptor)
 
 
-def _held(folder: Path) -> int | None:
-    """The folder, open and locked; None where it is another's or there are no locks."""
+def held(folder: Path) -> int | None:
+    """The folder, open and locked until it is closed or the process ends; None where there are no locks.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
     if fcntl is None:
         return None
     descriptor = os.open(folder, os.O_RDONLY)
@@ -56,7 +62,7 @@ def _held(folder: Path) -> int | None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        return None
+        raise
     return descriptor
 
 
@@ -67,7 +73,7 @@ def _remove_abandoned(out: Path, own: Path) -> None:
             ours = old.name.startswith(f".{out.stem}-{this_machine()}")
             if old == own or not (ours or time.time() - old.lstat().st_mtime > ABANDONED):
                 continue
-            descriptor = _held(old)
+            descriptor = held(old)
             if descriptor is not None:
                 shutil.rmtree(old, ignore_errors=True)
                 os.close(descriptor)

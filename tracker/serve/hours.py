@@ -15,20 +15,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from embedding.files import atomic_path
 from embedding.progress import say
 from tracker.errors import InputError
+from tracker.files.folders import held
 from tracker.output.growing import Pace
 from tracker.serve.rows import schema, utc
-
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:  # Windows: two services on one folder are not kept apart there
-    fcntl = None
 
 PARTIAL = ".jsonl.partial"
 AT_ONCE = 4_000_000  # bytes of lines that are brought into columns together
@@ -63,7 +57,9 @@ class HourlyTracks:
         self._pace = Pace()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._held = _hold(folder)
+            self._held = held(folder)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another service writes there") from None
         except OSError as error:
             raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from error
         try:
@@ -230,16 +226,3 @@ def _read_last(path: Path) -> Last:
         return Last(int(notes[LAST_FRAME]), int(notes[LAST_ID]))
     except (ArrowException, KeyError, ValueError, OSError) as error:
         raise InputError(f"{path}: is no Parquet file of this service ({type(error).__name__})") from None
-
-
-def _hold(folder: Path) -> int | None:
-    """A lock on the folder, which ends with the process."""
-    if fcntl is None:
-        return None
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(held)
-        raise InputError(f"{folder}: another service writes there") from None
-    return held
