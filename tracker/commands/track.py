@@ -254,7 +254,13 @@ def _run(
     from tracker.run.outputs import require_outputs
     from tracker.run.parallel import Outcome, attempt_all, print_evaluation, print_timing, write_account
 
-    require_outputs(tracked, [] if json is None else [("--json", json)], [("--config", config)])
+    others = [] if json is None else [("--json", json)]
+    if workers == "ray":
+        from tracker.run.fleet.cluster import table_of  # with it comes PyAV
+
+        tables = {table_of(job) for job in tracked if job.out is not None}
+        others += [("the batch's table", place) for place in tables if isinstance(place, Path)]
+    require_outputs(tracked, others, [("--config", config)])
     done = _done_before(tracked) if fleet.resume and workers != "ray" else {}
     tracked = [job for job in tracked if job.sequence.name not in done]
     outcome = attempt_all(tracked, workers, fleet) if tracked else Outcome()

@@ -105,3 +105,18 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(InputError, match="cannot be written: Permission denied"):
         require_apart([("--out", tmp_path / "x.txt")])
+
+
+def test_the_table_of_a_batch_replaces_nothing(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A link of its name to what is read, or a folder, is refused before Ray starts."""
+    table = Path("out/batch.parquet")
+    table.parent.mkdir()
+    for make, why in ((lambda: table.symlink_to(sequence / "det/det.txt"), "which is read"), (table.mkdir, "folder")):
+        make()
+        with pytest.raises(SystemExit) as ended:
+            main(["--seq", "S", "--out", "out/S.txt", "--config", "sort", "--jobs", "ray", "--address", "nowhere:1"])
+        assert ended.value.code == 2
+        said = capsys.readouterr().err
+        assert "batch.parquet" in said and why in said
+        if table.is_symlink():
+            table.unlink()
