@@ -171,7 +171,8 @@ class Recorded:
         pairs = batch.pairs and Pairs(*(part.clone() for part in batch.pairs))
         self._batch = Batch(batch.x.clone(), pairs)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        # "thread_local": the thread that prepares the next batch may ask for pinned memory meanwhile
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._terms = function(self._batch)
 
     def replay(self, batch: Batch) -> Terms:
